@@ -1,0 +1,71 @@
+// The epochs at the witness: one file a number, created only if absent, never changed and never deleted.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
+import {
+  type Epoch,
+  type EpochRecord,
+  epochName,
+  epochNumberOf,
+  formatEpoch,
+  lostTo,
+  parseEpoch,
+  requireUnbroken,
+} from '../../domain/epoch.ts';
+import { Failure } from '../../domain/failures.ts';
+import { publishRecord, unless } from '../shared/durable-files.ts';
+
+export interface EpochStoreOptions {
+  readonly platform: string;
+  readonly activeSite: string;
+  readonly witnessDirectory: string;
+  readonly now: () => Date;
+}
+
+export class EpochStore {
+  readonly #options: EpochStoreOptions;
+  readonly #folder: string;
+
+  constructor(options: EpochStoreOptions) {
+    this.#options = options;
+    this.#folder = join(options.witnessDirectory, 'epochs');
+  }
+
+  /**
+   * Does: reads the newest record.
+   * Repeat: reads again. Undo: none needed, nothing is written.
+   */
+  async read(): Promise<Epoch> {
+    const number = requireUnbroken(await this.#numbers());
+    if (number === 0) return { number, site: this.#options.activeSite, record: null };
+    const record = await this.#record(number);
+    return { number, site: record.to, record };
+  }
+
+  /**
+   * Does: creates the record of the number after `after`; whoever is second is told who was first.
+   * Repeat: finds the record of the same run and intent and returns it.
+   * Undo: another record, the next number, that names the old site.
+   */
+  async take({ after, ...wish }: TakeEpochInput): Promise<EpochRecord> {
+    const number = after + 1;
+    if (number > requireUnbroken(await this.#numbers()) + 1)
+      throw new Failure('EPOCH_BROKEN', `epoch ${after} was never taken, so ${number} cannot follow it`);
+    const { platform, now } = this.#options;
+    const record: EpochRecord = { format: 1, platform, number, ...wish, at: now().toISOString() };
+    if (await publishRecord(this.#folder, epochName(number), formatEpoch(record))) return record;
+    const holder = await this.#record(number);
+    if (holder.run === wish.run && holder.intent === wish.intent) return holder;
+    throw lostTo(holder);
+  }
+
+  async #numbers(): Promise<readonly number[]> {
+    const names = (await unless(['ENOENT'], () => readdir(this.#folder))) ?? [];
+    return names.flatMap((name) => epochNumberOf(name) ?? []);
+  }
+
+  async #record(number: number): Promise<EpochRecord> {
+    const path = join(this.#folder, epochName(number));
+    return parseEpoch(await readFile(path, 'utf8'), number, this.#options.platform);
+  }
+}

@@ -1,0 +1,35 @@
+// The activities `failover.<verb>`, all at the witness.
+import type { Configuration } from '../../domain/configuration/schema.ts';
+import type { FailoverActivities } from '../../domain/contracts/failover.ts';
+import { Failure } from '../../domain/failures.ts';
+import { acceptApproval } from './approvals.ts';
+import { EpochStore } from './epoch-store.ts';
+import { fence, planFence, probe } from './fence.ts';
+
+export interface FailoverOptions {
+  readonly configuration: Configuration;
+  readonly now?: () => Date;
+}
+
+export function createFailover({ configuration, now = () => new Date() }: FailoverOptions): FailoverActivities {
+  const { platform, activeSite, failover, witness } = configuration;
+  const epochs = new EpochStore({ platform, activeSite, witnessDirectory: witness.directory, now });
+  const desk = { approvers: failover.approvers, witnessDirectory: witness.directory, now };
+  const siteOf = (name: string) => {
+    const site = configuration.sites[name];
+    if (site === undefined) throw new Failure('USAGE', `the configuration has no site '${name}'`);
+    return site;
+  };
+  return {
+    readEpoch: () => epochs.read(),
+    takeEpoch: (input) => epochs.take(input),
+    acceptApproval: ({ text, wanted }) => acceptApproval(desk, text, wanted),
+    approvalsNeeded: async () => ({
+      count: failover.approvals,
+      people: failover.approvers.map(({ name }) => name),
+    }),
+    planFence: async ({ site }) => planFence(siteOf(site)),
+    fence: ({ site }) => fence(siteOf(site)),
+    probeFence: ({ site }) => probe(siteOf(site)),
+  };
+}

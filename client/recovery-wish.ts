@@ -1,0 +1,69 @@
+// Which backups a recovery takes: the options that `dr recover` and `dr failover` share.
+
+import { systemsOf } from '../domain/configuration/protection.ts';
+import type { Configuration } from '../domain/configuration/schema.ts';
+import { Failure } from '../domain/failures.ts';
+import { isSystemName, kindOf, SYSTEMS, type SystemName } from '../domain/systems.ts';
+import type { RecoverPlatformInput } from '../workflows/messages.ts';
+import type { CallOptions, OptionSpec } from './command.ts';
+import { requireSystem } from './commands/backup.ts';
+import { visible } from './output/human.ts';
+
+export const WISH_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--at <time>', description: 'the newest backups from this time or before, for example 2026-11-23T04:00Z' },
+  { flags: '--unproven', description: 'take stored backups too that were never proven by a restore' },
+  {
+    flags: '--kind <system=kind>',
+    description: 'take this kind of a system, for example postgres=logical (may be repeated)',
+    repeatable: true,
+  },
+  {
+    flags: '--option <system.name=value>',
+    description: "a system's own choice of a restore, for example redis.ttl=floor (may be repeated)",
+    repeatable: true,
+  },
+];
+
+/** What the options say about the recovery set. @throws {Failure} USAGE. */
+export function wishOf(options: CallOptions): Pick<RecoverPlatformInput, 'at' | 'unproven' | 'kinds' | 'options'> {
+  return {
+    at: timeOf(options.text('at')),
+    unproven: options.flag('unproven'),
+    kinds: Object.fromEntries(options.list('kind').map(kindChoice)),
+    options: optionsOf(options.list('option')),
+  };
+}
+
+/** The systems that the words name, or all that the site has. @throws {Failure} USAGE. */
+export function systemsNamed(words: readonly string[], configuration: Configuration, site: string): SystemName[] {
+  const there = systemsOf(configuration, site);
+  return words.length === 0 ? [...there] : [...new Set(words.map((word) => requireSystem(word, there)))];
+}
+
+function timeOf(word: string | undefined): string | null {
+  if (word === undefined) return null;
+  const time = Date.parse(word);
+  // Without a zone it would mean another moment on every machine.
+  if (Number.isNaN(time) || !/(Z|[+-]\d\d:?\d\d)$/i.test(word))
+    throw new Failure('USAGE', `'${visible(word)}' is not a time with its zone, for example 2026-11-23T04:00Z`);
+  return new Date(time).toISOString();
+}
+
+function kindChoice(word: string): readonly [SystemName, string] {
+  const [system = '', kind = ''] = word.split('=');
+  if (isSystemName(system) && kindOf(system, kind)?.restores.includes('whole')) return [system, kind];
+  const known = isSystemName(system)
+    ? `: ${system} has ${SYSTEMS[system].kinds.map((one) => one.kind).join(', ')}`
+    : '';
+  throw new Failure('USAGE', `'${visible(word)}' is not SYSTEM=KIND${known}`);
+}
+
+function optionsOf(words: readonly string[]): RecoverPlatformInput['options'] {
+  const chosen: Partial<Record<SystemName, Record<string, string>>> = {};
+  for (const word of words) {
+    const [, system = '', name = '', value = ''] = /^([a-z]+)\.([A-Za-z]+)=(.*)$/s.exec(word) ?? [];
+    if (!isSystemName(system)) throw new Failure('USAGE', `'${visible(word)}' is not SYSTEM.NAME=VALUE`);
+    chosen[system] = { ...chosen[system], [name]: value };
+  }
+  return chosen;
+}

@@ -1,0 +1,159 @@
+// Planning a failover: what is lost if it is done now, what is done and in which order, and what its proof of a fence is
+// worth. Made before anything is touched; approvals bind to its digest.
+import type { DnsState } from './contracts/dns.ts';
+import type { RestorePlan, RestoreStep } from './contracts/protected-system.ts';
+import type { Epoch } from './epoch.ts';
+import { Failure } from './failures.ts';
+import { formatSeconds } from './quantities.ts';
+import { planRecovery, type RecoverySet } from './recovery.ts';
+import type { SystemName } from './systems.ts';
+
+export interface FailoverPlan {
+  readonly title: string;
+  readonly from: string;
+  readonly to: string;
+  /** The epoch that holds, and the one that the run takes. */
+  readonly epoch: { readonly now: number; readonly next: number };
+  readonly set: RecoverySet;
+  readonly stages: readonly (readonly SystemName[])[];
+  readonly members: Readonly<Partial<Record<SystemName, string>>>;
+  /** Seconds of each system's writes that are lost: from its backup's moment to the planning. */
+  readonly lossSeconds: Readonly<Partial<Record<SystemName, number>>>;
+  readonly approvals: number;
+  readonly summary: readonly string[];
+  readonly warnings: readonly string[];
+  readonly steps: readonly RestoreStep[];
+  /** SHA-256 of the canonical JSON of all the above. */
+  readonly digest: string;
+}
+
+export interface FailoverFacts {
+  readonly platform: string;
+  readonly to: string;
+  readonly epoch: Epoch;
+  readonly set: RecoverySet;
+  readonly plans: Readonly<Partial<Record<SystemName, RestorePlan>>>;
+  readonly approvals: number;
+  /** Who may approve. */
+  readonly people: readonly string[];
+  /** How the old site is fenced, told by its configuration. */
+  readonly fence: FencePlan;
+  /** The public names; null where none are configured. */
+  readonly names: DnsState | null;
+  /** ISO time of the planning. */
+  readonly at: string;
+}
+
+/** How the old site will be cut off, before anybody tries. */
+export interface FencePlan {
+  readonly commands: number;
+  readonly stores: readonly string[];
+}
+
+/** @throws {Failure} SITE_ACTIVE when it is that one already. */
+export function requireOtherSite(epoch: Epoch, to: string): void {
+  if (epoch.site !== to) return;
+  throw new Failure('SITE_ACTIVE', `site '${to}' is the active one already (epoch ${epoch.number})`);
+}
+
+/** Everything of the plan but its digest, which an activity computes. */
+export function planFailover(facts: FailoverFacts): Omit<FailoverPlan, 'digest'> {
+  const { platform, to, epoch, set, plans, approvals } = facts;
+  const from = epoch.site;
+  const recovery = planRecovery({ platform, site: to, target: 'live', set, plans });
+  const lossSeconds = lossOf(set, facts.at);
+  return {
+    title: `fail over platform '${platform}' from site '${from}' to site '${to}'`,
+    from,
+    to,
+    epoch: { now: epoch.number, next: epoch.number + 1 },
+    set,
+    stages: recovery.stages,
+    members: recovery.members,
+    lossSeconds,
+    approvals,
+    summary: [
+      ...lossLines(lossSeconds),
+      `takes epoch ${epoch.number + 1}; site '${from}' holds ${epoch.number === 0 ? 'it by the configuration' : `epoch ${epoch.number}`}`,
+      fenceLine(from, facts.fence),
+      namesLine(facts.names),
+      ...recovery.summary,
+    ],
+    warnings: [...peopleWarnings(facts), ...fenceWarnings(from, facts.fence), ...recovery.warnings],
+    steps: stepsAround(facts, recovery.steps),
+  };
+}
+
+function lossOf(set: RecoverySet, at: string): Readonly<Partial<Record<SystemName, number>>> {
+  const seconds = (momentAt: string) => Math.max(0, (Date.parse(at) - Date.parse(momentAt)) / 1000);
+  return Object.fromEntries(set.members.map(({ system, momentAt }) => [system, seconds(momentAt)]));
+}
+
+function lossLines(loss: Readonly<Partial<Record<SystemName, number>>>): readonly string[] {
+  const each = Object.entries(loss).map(([system, seconds]) => `${system} ${formatSeconds(seconds)}`);
+  return [`lost if it is done now: the writes of the last ${each.join(', ')}`];
+}
+
+const fenceLine = (from: string, { commands, stores }: FencePlan): string =>
+  commands === 0
+    ? `no command fences '${from}': its ${stores.length} stores have to refuse, or people attest that it is cut off`
+    : `${commands} commands fence '${from}', proven at its ${stores.length} stores`;
+
+const namesLine = (names: DnsState | null): string =>
+  names === null
+    ? 'no public names are configured: sending clients to the new site is yours'
+    : `moves ${names.records.map(({ name }) => name).join(', ')} in zone ${names.zone.name}`;
+
+const peopleWarnings = ({ approvals, people }: FailoverFacts): readonly string[] =>
+  people.length >= approvals
+    ? []
+    : [`${approvals} people have to approve, and failover.approvers names ${people.length}: it cannot be carried out`];
+
+const fenceWarnings = (from: string, { stores }: FencePlan): readonly string[] =>
+  stores.length === 0 ? [`'${from}' has no store that could prove the fence: people have to attest it`] : [];
+
+const step = (id: string, title: string, hasUndo: boolean): RestoreStep => ({
+  ...{ id, title, hasUndo },
+  ...{ skippable: false, safeToLeave: '' },
+});
+
+function stepsAround({ epoch, to, names }: FailoverFacts, restores: readonly RestoreStep[]): readonly RestoreStep[] {
+  const from = epoch.site;
+  return [
+    step('lock', `Take the next epoch for '${to}'`, true),
+    step('fence', `Fence '${from}'`, false),
+    ...restores,
+    step('validate', `Look at every store of '${to}'`, false),
+    ...(names === null ? [] : [step('traffic', `Move the public names to '${to}'`, true)]),
+    step('open', `Open '${to}': from here on nothing is undone`, false),
+    step('protect', `Back up '${to}'`, false),
+  ];
+}
+
+/** What a look at one store of the old site proved. */
+export interface FenceProof {
+  readonly store: string;
+  readonly address: string;
+  /** `refused` proves that nothing is served there; `unknown` is a silence; `open` is a store that answers. */
+  readonly state: 'refused' | 'unknown' | 'open';
+  readonly detail: string;
+}
+
+/** The stores that prove nothing, in words. */
+export const proofLine = ({ store, address, state, detail }: FenceProof): string =>
+  `${store} at ${address}: ${state}${detail === '' ? '' : ` (${detail})`}`;
+
+/** @throws {Failure} FENCE_OPEN while a store answers: nobody can attest that away. */
+export function requireNoneOpen(from: string, proofs: readonly FenceProof[]): void {
+  const open = proofs.filter(({ state }) => state === 'open');
+  if (open.length === 0) return;
+  throw new Failure('FENCE_OPEN', `site '${from}' still serves: ${open.map(proofLine).join('; ')}`, { site: from });
+}
+
+/** @throws {Failure} FENCE_UNPROVEN when a store's silence, or the lack of any store, leaves it open. */
+export function requireProven(from: string, proofs: readonly FenceProof[]): void {
+  const unknown = proofs.filter(({ state }) => state !== 'refused');
+  if (unknown.length === 0 && proofs.length > 0) return;
+  const why = proofs.length === 0 ? 'it has no store to ask' : unknown.map(proofLine).join('; ');
+  throw new Failure('FENCE_UNPROVEN', `nothing proves that site '${from}' is cut off: ${why}`, { site: from });
+}

@@ -1,0 +1,56 @@
+// The story of a run as data: what the Web UI's step table, the CLI and the report are drawn from.
+import type { RestorePlan } from './contracts/protected-system.ts';
+import type { FailoverPlan } from './failover.ts';
+import type { JsonValue } from './json.ts';
+import type { RecoveryPlan } from './recovery.ts';
+
+export type StepStatus = 'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'failed' | 'undone' | 'undo-failed';
+
+export interface StepState {
+  readonly id: string;
+  readonly title: string;
+  readonly status: StepStatus;
+  /** One line: the result, or what went wrong. */
+  readonly detail: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+}
+
+/** What the run wants from a person. */
+export interface OperatorQuestion {
+  readonly step: string;
+  readonly code: string | null;
+  /** The three lines: what happened, MEANS, DO. */
+  readonly message: string;
+  readonly actions: readonly ('retry' | 'skip' | 'abort' | 'approve')[];
+  readonly safeToLeave: string;
+}
+
+/** What a person is shown and agrees to. */
+export type ShownPlan = RestorePlan | RecoveryPlan | FailoverPlan;
+
+export const isFailoverPlan = (plan: ShownPlan): plan is FailoverPlan => 'epoch' in plan;
+
+export type Outcome = 'succeeded' | 'failed' | 'undone' | 'stuck' | 'cancelled';
+
+export interface RunState {
+  readonly title: string;
+  readonly phase: string;
+  readonly steps: readonly StepState[];
+  readonly questions: readonly OperatorQuestion[];
+  readonly plan: ShownPlan | null;
+  readonly outcome: Outcome | null;
+}
+
+/** The measured end of a run. Times are ISO, durations seconds. */
+export interface RunReport {
+  readonly run: string;
+  readonly outcome: Outcome;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly seconds: number;
+  /** Seconds that the run waited for people; the recovery time is told with and without them. */
+  readonly waitedSeconds: number;
+  readonly steps: readonly StepState[];
+  readonly facts: Readonly<Record<string, JsonValue>>;
+}

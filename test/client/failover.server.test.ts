@@ -1,0 +1,166 @@
+// A site dies and another takes over, through `dr`, on real stores of two sites.
+import { generateKeyPairSync } from 'node:crypto';
+import { Resolver } from 'node:dns/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import type { BackupSummary } from '../../domain/manifest.ts';
+import { type Checksums, differences, siteChecksums } from '../../local/checksums.ts';
+import { loadDataset } from '../../local/dataset.ts';
+import { type Product, startProduct } from '../../local/demo/product.ts';
+import { type RunningPlatform, startPlatform } from '../../local/platform.ts';
+import { type LocalRoute53, startRoute53 } from '../../local/route53.ts';
+import type { RunningSite } from '../../local/site.ts';
+import { type FailOverResult, runState } from '../../workflows/messages.ts';
+import { dr, type RunningDr, startDr } from './dr.ts';
+
+const RUN = 'failover/demo';
+const ZONE = 'orders.example';
+const APP = `app.${ZONE}`;
+const [WEST, EAST] = ['127.0.10.1', '127.0.20.1'];
+const PEOPLE = ['anna', 'ben', 'eve'] as const;
+
+let keys: string;
+let platform: RunningPlatform;
+let east: RunningSite;
+let west: Product;
+let eastWorker: RunningDr;
+let zone: LocalRoute53;
+let connection: Connection;
+let asBackedUp: Checksums;
+
+const env = () => ({ HOLDFAST_CONFIG: platform.configurationFile });
+const now = (name: string) => {
+  const resolver = new Resolver();
+  resolver.setServers(zone.nameServers.map(({ address }) => address));
+  return resolver.resolve4(name);
+};
+const call = (...words: string[]) => dr(words, { env: env() });
+const keyOf = (person: string) => join(keys, `${person}.pem`);
+const approve = (person: string, key = person) =>
+  call('approve', RUN, '--as', person, '--key', keyOf(key), '--confirm', platform.name, '--json');
+
+beforeAll(async () => {
+  keys = await mkdtemp(join(tmpdir(), 'holdfast-people-'));
+  await Promise.all(PEOPLE.map(makePerson));
+  const approvers = ['anna', 'ben'].map((name) => ({ name, publicKey: join(keys, `${name}.pub`) }));
+  platform = await startPlatform({ site: 'west', standby: 'east', approvers });
+  east = platform.standby as RunningSite;
+  zone = await startRoute53({ zoneName: ZONE, records: [{ name: `${APP}.`, type: 'A', ttl: 1, values: [WEST] }] });
+  await addZone();
+  await loadDataset(platform.site.access, { scale: 0.01, seed: 1 });
+  connection = await Connection.connect({ address: platform.temporal.address });
+  west = await startProduct(platform);
+  eastWorker = startDr(['worker', '--queue', 'control', '--queue', 'site.east'], { env: env() });
+  asBackedUp = await siteChecksums(platform.site);
+  await west.dr(['backup', '--all']);
+});
+afterAll(async () => {
+  eastWorker?.child.kill('SIGTERM');
+  await eastWorker?.ended;
+  await connection?.close();
+  await west?.stop();
+  await zone?.close();
+  await platform?.remove();
+  await rm(keys, { recursive: true, force: true });
+});
+
+async function addZone(): Promise<void> {
+  const secret = async (name: string, value: string) => {
+    await writeFile(join(keys, name), value, { mode: 0o600 });
+    return `\${file:${join(keys, name)}}`;
+  };
+  const [westAddresses, eastAddresses] = [WEST, EAST].map((address) => ({ addresses: { [APP]: [address] } }));
+  const { sites } = platform.configuration;
+  const configuration = {
+    ...platform.configuration,
+    sites: { west: { ...sites.west, dns: westAddresses }, east: { ...sites.east, dns: eastAddresses } },
+    dns: {
+      ...{ zone: zone.zoneId, name: ZONE, endpoint: zone.endpoint },
+      accessKeyId: await secret('route53-id', zone.accessKeyId),
+      secretAccessKey: await secret('route53-key', zone.secretAccessKey),
+      records: [{ name: APP, type: 'A', ttl: '1s' }],
+      authoritativeServers: zone.nameServers.map(({ address }) => address),
+    },
+  };
+  await writeFile(platform.configurationFile, stringify(configuration, { aliasDuplicateObjects: false }));
+}
+
+async function makePerson(name: string): Promise<void> {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  await writeFile(join(keys, `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }));
+  await writeFile(keyOf(name), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+}
+
+const question = async () => {
+  const { questions } = await new Client({ connection }).workflow.getHandle(RUN).query(runState);
+  return `${questions[0]?.step} ${questions[0]?.code}`;
+};
+const asked = (step: string) => expect.poll(question, { timeout: 120_000 }).toBe(step);
+// The key of the tests' own authority lies beside the certificates, and belongs to no system.
+const ofThePlatform = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('tls authority.key'));
+const epochs = async () => (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name !== 'new');
+
+describe('dr failover', () => {
+  it('shows what is lost if it is done now, and changes nothing', { timeout: 240_000 }, async () => {
+    const before = await siteChecksums(east);
+    const { status, stdout } = await call('failover', 'plan', '--to', 'east', '--unproven', '--json');
+    expect(status, stdout).toBe(0);
+    const { plan } = JSON.parse(stdout) as FailOverResult;
+    expect(plan).toMatchObject({ from: 'west', to: 'east', epoch: { now: 0, next: 1 }, approvals: 2 });
+    expect(Object.keys(plan.lossSeconds)).toEqual(['postgres', 'redis', 'rabbitmq', 'config', 'tls']);
+    expect(Math.min(...Object.values(plan.lossSeconds))).toBeGreaterThan(0);
+    expect(differences(before, await siteChecksums(east))).toEqual([]);
+  });
+
+  it('faults 50: stops before it restores while the old site still serves, and takes the epoch back', {
+    timeout: 240_000,
+  }, async () => {
+    const before = await siteChecksums(east);
+    const running = startDr(['failover', 'run', '--to', 'east', '--unproven', '--json'], { env: env() });
+    await asked('approve null');
+    for (const person of ['anna', 'ben']) expect((await approve(person)).status).toBe(0);
+    await asked('fence FENCE_OPEN');
+    await call('runs', 'abort', RUN, 'fence', '--reason', 'west is alive', '--confirm', platform.name);
+    const { status, stdout } = await running.ended;
+    expect(status, stdout).toBe(12);
+    expect(await epochs()).toEqual(['epoch-000001.json', 'epoch-000002.json']);
+    expect(differences(before, await siteChecksums(east))).toEqual([]);
+    expect(differences(asBackedUp, await siteChecksums(platform.site))).toEqual([]);
+    expect(await now(APP)).toEqual([WEST]);
+  });
+
+  it('brings everything back at the other site when the first is dead', { timeout: 400_000 }, async () => {
+    await west.stop();
+    await platform.site.stop();
+    const running = startDr(['failover', 'run', '--to', 'east', '--unproven', '--json'], { env: env() });
+    await asked('approve null');
+    const stranger = await approve('eve');
+    expect(stranger.status).toBe(4);
+    expect(stranger.stdout).toContain('APPROVAL_REFUSED');
+    expect((await approve('anna', 'eve')).status).toBe(4);
+    for (const _ of [1, 2]) expect(JSON.parse((await approve('anna')).stdout)).toEqual({ people: ['anna'], needed: 2 });
+    expect(await question()).toBe('approve null');
+    expect((await approve('ben')).status).toBe(0);
+    const { status, stdout } = await running.ended;
+    expect([0, 3], stdout).toContain(status);
+    expect(ofThePlatform(differences(asBackedUp, await siteChecksums(east)))).toEqual([]);
+    expect(await now(APP)).toEqual([EAST]);
+    const { plan, report } = JSON.parse(stdout) as FailOverResult;
+    expect(plan.epoch).toEqual({ now: 2, next: 3 });
+    expect(report.facts).toMatchObject({ epoch: 3, approvedBy: 'anna, ben' });
+    expect(report.steps.find(({ id }) => id === 'fence')?.detail).toContain('refused');
+  });
+
+  it('protects the new site at once, and is not done a second time', { timeout: 240_000 }, async () => {
+    const { stdout } = await call('backups', 'list', '--json');
+    const sites = (JSON.parse(stdout) as BackupSummary[]).map(({ site }) => site);
+    expect(sites).toContain('east');
+    const again = await call('failover', 'run', '--to', 'east', '--unproven', '--json');
+    expect(again.status).toBe(4);
+    expect(again.stdout).toContain('SITE_ACTIVE');
+  });
+});

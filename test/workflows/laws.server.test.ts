@@ -1,0 +1,178 @@
+// Every workflow of several steps stands before the same laws.
+import { afterAll, beforeAll } from 'vitest';
+import { obeysTheLaws } from '../contracts/laws.ts';
+import { seed } from '../integration/strikes.ts';
+import { createFakeWorld, type FakeWorld } from './fake-world.ts';
+import { BACKUP, CONTEXT, type LawCourt, openCourt, restoring, worldWithBackups } from './law-world.ts';
+
+let court: LawCourt;
+beforeAll(async () => {
+  process.stdout.write(`laws: seed ${seed} (repeat with HOLDFAST_SEED=${seed})\n`);
+  court = await openCourt();
+});
+afterAll(() => court?.close());
+const given = () => court;
+
+const CLOSING = ['audit.record', 'notification.notify'];
+const TAKING = [
+  'postgres.inspect',
+  'postgres.takeBackup',
+  'repository.listBackups',
+  'repository.copyToTier:local',
+  'repository.copyToTier:s3',
+  'repository.readBack:local',
+  'repository.readBack:s3',
+  'repository.seal',
+  'repository.clearSpool',
+  ...CLOSING,
+  'audit.copyToTiers',
+];
+const RESTORING = [
+  'postgres.planRestore',
+  ...['fetch', 'stop', 'replace', 'start', 'validate'].map((step) => `postgres.runRestoreStep:${step}`),
+  'postgres.finishRestore',
+];
+const RETAINING = [
+  'repository.planRetention',
+  'repository.applyRetention:withdraw',
+  'repository.applyRetention:delete',
+  ...CLOSING,
+  'audit.copyToTiers',
+];
+
+const freshWorld = async () => createFakeWorld();
+const stored = ({ unsealed, sealed }: FakeWorld) => [unsealed.size, sealed.size > 0];
+
+/** A world whose older backup retention may take. */
+async function worldWithOldBackup(): Promise<FakeWorld> {
+  const world = await worldWithBackups(2);
+  world.doomed.add('b1');
+  return world;
+}
+
+obeysTheLaws(
+  {
+    workflow: 'backUpSystem',
+    input: BACKUP,
+    prepare: freshWorld,
+    acts: TAKING,
+    // What cannot be compared with earlier backups is stored with a warning.
+    dispensable: ['repository.listBackups'],
+    state: stored,
+    cleanUps: ['repository.clearSpool'],
+    failingUndo: { act: 'repository.readBack:s3', undo: 'repository.discardUnsealed' },
+  },
+  given,
+);
+
+obeysTheLaws(
+  {
+    workflow: 'backUpPlatform',
+    input: { ...CONTEXT, systems: [{ system: 'postgres', kinds: ['logical'] }], applyRetention: true },
+    prepare: worldWithOldBackup,
+    acts: ['repository.prepare', ...TAKING, ...RETAINING.filter((act) => !TAKING.includes(act))],
+    dispensable: ['repository.listBackups'],
+    state: (world) => [
+      stored(world),
+      [...world.withdrawn],
+      [...world.sealed.keys()].some((id) => world.doomed.has(id)),
+    ],
+    cleanUps: ['repository.clearSpool'],
+    failingUndo: { act: 'repository.copyToTier:local', undo: 'repository.clearSpool' },
+  },
+  given,
+);
+
+obeysTheLaws(
+  {
+    workflow: 'restoreSystem',
+    input: restoring(),
+    prepare: worldWithBackups,
+    acts: ['repository.listBackups', ...RESTORING, ...CLOSING],
+    // Another tier's list is enough to restore from.
+    dispensable: ['repository.listBackups'],
+    state: ({ inEffect }) => [...inEffect].sort(),
+    cleanUps: ['postgres.finishRestore'],
+    failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'postgres.undoRestoreStep:replace' },
+  },
+  given,
+);
+
+obeysTheLaws(
+  {
+    workflow: 'failOver',
+    input: {
+      ...CONTEXT,
+      ...{ systems: ['postgres'], at: null, unproven: true, kinds: {}, options: {}, dryRun: false },
+      // The backup that follows is a run of its own, which stands before the laws above.
+      ...{ movesNames: true, protect: [] },
+    },
+    prepare: worldWithBackups,
+    acts: [
+      ...['failover.readEpoch', 'failover.approvalsNeeded', 'failover.planFence', 'recovery.digestPlan'],
+      ...[
+        'failover.takeEpoch:failover',
+        'failover.fence',
+        'dns.readDns',
+        'dns.moveDns',
+        'dns.awaitDns',
+        'dns.probeOldAddresses',
+        'postgres.inspect',
+        'repository.listBackups',
+      ],
+      ...[...RESTORING, ...CLOSING],
+    ],
+    dispensable: ['repository.listBackups'],
+    refusesAgain: 'SITE_ACTIVE',
+    state: ({ epochs, names, inEffect }) => [epochs.at(-1)?.to, names.at(-1), [...inEffect].sort()],
+    cleanUps: ['postgres.finishRestore'],
+    failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'failover.takeEpoch:undo' },
+  },
+  given,
+);
+
+obeysTheLaws(
+  {
+    workflow: 'verifyBackups',
+    input: { ...CONTEXT, systems: ['postgres'], maximumAgeSeconds: {}, depth: 'proof', backup: null, all: false },
+    prepare: worldWithBackups,
+    acts: [
+      ...['repository.listBackups', 'repository.prepare', 'audit.verify', 'postgres.checkBackup'],
+      ...[
+        'repository.checkStored:local',
+        'repository.checkStored:s3',
+        'repository.recordProof',
+        'repository.writeRunbook',
+      ],
+      ...[...RESTORING, ...CLOSING, 'audit.copyToTiers'],
+    ],
+    state: ({ sealed }) => [...sealed.values()].map(({ standing }) => standing),
+    cleanUps: ['postgres.finishRestore'],
+    failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'postgres.undoRestoreStep:replace' },
+  },
+  given,
+);
+
+obeysTheLaws(
+  {
+    workflow: 'applyRetention',
+    input: { ...CONTEXT, dryRun: false },
+    prepare: worldWithOldBackup,
+    acts: RETAINING,
+    state: ({ sealed, withdrawn }) => [sealed.size, withdrawn.size],
+    cleanUps: [],
+  },
+  given,
+);
+
+obeysTheLaws(
+  {
+    workflow: 'changeHold',
+    input: { ...CONTEXT, backup: { system: 'postgres', backupId: 'b1' }, hold: true, reason: 'audit' },
+    prepare: worldWithBackups,
+    acts: ['repository.holdBackup', ...CLOSING],
+    state: ({ sealed }) => [...sealed.values()].map(({ held }) => held),
+    cleanUps: [],
+  },
+  given,
+);

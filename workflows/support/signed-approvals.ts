@@ -1,0 +1,67 @@
+// Several people's agreement to one plan: each hands in a statement of their own, signed where their key is.
+import { setHandler, workflowInfo } from '@temporalio/workflow';
+import type { ApprovalWanted, GivenApproval } from '../../domain/approval.ts';
+import type { FailoverPlan } from '../../domain/failover.ts';
+import { type ApprovalsSoFar, approveFailover } from '../messages.ts';
+import { failover } from './activities.ts';
+import { refuse } from './decisions.ts';
+import type { Story } from './story.ts';
+import { thisExecution } from './this-run.ts';
+
+const LONGEST_TEXT = 4096;
+
+export interface SignedApprovals {
+  bindTo(plan: FailoverPlan): void;
+  /** Waits until enough different people have approved. @throws ABORTED when the run was given up meanwhile. */
+  agreed(story: Story): Promise<readonly GivenApproval[]>;
+}
+
+/** Opens the desk: before the first await, for it refuses everything until there is a plan to agree to. */
+export function receiveSignedApprovals(platform: string): SignedApprovals {
+  const given = new Map<string, GivenApproval>();
+  let plan: FailoverPlan | undefined;
+  const soFar = (): ApprovalsSoFar => ({ people: [...given.keys()], needed: plan?.approvals ?? 0 });
+  setHandler(
+    approveFailover,
+    async ({ text }) => {
+      const wanted = wantedFor(platform, plan as FailoverPlan);
+      const approval = await failover('check an approval').acceptApproval({ text, wanted });
+      given.set(approval.person, approval);
+      return soFar();
+    },
+    {
+      description: 'Hand in a signed approval: {"text":"…"}, as dr approve prints it',
+      validator: (approval) => {
+        if (plan === undefined) throw refuse('APPROVAL_REFUSED', 'there is no plan to approve yet');
+        if (typeof approval?.text !== 'string' || approval.text.length > LONGEST_TEXT)
+          throw refuse('APPROVAL_REFUSED', 'an approval is one line of text');
+      },
+    },
+  );
+  return {
+    bindTo: (made) => {
+      plan = made;
+    },
+    agreed: async (story) => {
+      const { approvals } = plan as FailoverPlan;
+      await story.ask(questionFor(plan as FailoverPlan), () => given.size >= approvals);
+      return [...given.values()];
+    },
+  };
+}
+
+function wantedFor(platform: string, { digest, epoch }: FailoverPlan): ApprovalWanted {
+  return { platform, run: thisExecution(), digest, epoch: epoch.next, action: 'failover' };
+}
+
+function questionFor({ digest, approvals, title, warnings }: FailoverPlan) {
+  const { workflowId } = workflowInfo();
+  const ways = `each of ${approvals} people: dr approve ${workflowId} --as NAME --key FILE`;
+  return {
+    step: 'approve',
+    code: null,
+    message: [`${title}; the plan's digest is ${digest}`, ...warnings, ways].join('\n'),
+    actions: ['abort'] as const,
+    safeToLeave: 'nothing was touched yet; what is lost grows while nobody decides',
+  };
+}
