@@ -134,14 +134,14 @@ export async function withChannel<T>(
   use: (channel: ConfirmChannel) => Promise<T>,
 ): Promise<T> {
   const connection = await connect({ hostname, port, username, password, vhost });
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => undefined); // Nobody waits for it before the channel is open.
+  connection.on('error', broken.reject); // Each may be told several times, and one without a listener ends the process.
   try {
     const channel = await connection.createConfirmChannel();
-    const broken = new Promise<never>((_, reject) => {
-      connection.once('error', reject);
-      channel.once('error', reject);
-      channel.once('return', ({ fields }) => reject(new Error(`no queue for ${fields.routingKey}`)));
-    });
-    return await Promise.race([use(channel), broken]);
+    channel.on('error', broken.reject);
+    channel.on('return', ({ fields }) => broken.reject(new Error(`no queue for ${fields.routingKey}`)));
+    return await Promise.race([use(channel), broken.promise]);
   } finally {
     await connection.close().catch(() => undefined); // Closed already when the broker ended it; that error is thrown.
   }

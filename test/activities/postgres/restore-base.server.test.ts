@@ -121,7 +121,7 @@ describe('restoring a cluster from a base backup', () => {
     const plan = await system.planRestore(requestOf(taken, { target: 'live' }));
     for (const stepId of ['stage', 'stop', 'swap']) await system.runRestoreStep({ plan, stepId, input: {} });
     disk.cutPower();
-    await disk.powerOn();
+    disk.powerOn();
     const added = ['postgresql.auto.conf', 'recovery.signal', RESTORED_MARK].map((name) => `--ignore=${name}`);
     await promisify(execFile)(join(cluster.server.binDirectory, 'pg_verifybackup'), [...added, dataDirectory]);
     for (const name of ['recovery.signal', RESTORED_MARK]) expect(existsSync(join(dataDirectory, name))).toBe(true);

@@ -21,14 +21,10 @@ describe('a broker that is reached by TLS and frozen by a hook', () => {
     const stat = await readFile(`/proc/${await fixture.broker.pid()}/stat`, 'latin1');
     return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
   };
-  const hook = async (signal: string) => [
-    '/bin/sh',
-    '-c',
-    'kill "$1" "$2"',
-    'sh',
-    signal,
-    `${await fixture.broker.pid()}`,
-  ];
+  // Each thread stops by itself, a moment after the signal: a hook returns when all of them have.
+  const FREEZE =
+    'kill -STOP "$1"; until ! grep -h "^State:" /proc/"$1"/task/*/status | grep -qv "T (stopped)"; do :; done';
+  const hook = async (script: string) => ['/bin/sh', '-c', script, 'sh', `${await fixture.broker.pid()}`];
   const lose = async () => {
     await fixture.api('DELETE', '/api/vhosts/shop');
     await fixture.api('DELETE', '/api/users/app');
@@ -70,7 +66,7 @@ describe('a broker that is reached by TLS and frozen by a hook', () => {
     for (let n = 0; n < COUNT; n += 1) channel.publish('e', `k.${n}`, Buffer.from(`m${n}`), { persistent: true });
     await channel.waitForConfirms();
     await connection.close();
-    const freeze = { method: 'hook' as const, freeze: await hook('-STOP'), thaw: await hook('-CONT') };
+    const freeze = { method: 'hook' as const, freeze: await hook(FREEZE), thaw: await hook('kill -CONT "$1"') };
     const configuration = { ...fixture.deps.configuration, freeze };
     facts = await fixture.take('messages', { configuration, onFrozen: async () => void frozen.push(await stateOf()) });
     definitions = await definitionsOf(fixture);

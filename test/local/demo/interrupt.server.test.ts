@@ -21,16 +21,20 @@ function startDemo(): ChildProcess {
   });
 }
 
-/** Sends `signal` when the demo prints `words`, and returns how it ended. */
-function interruptAt(demo: ChildProcess, words: string, signal: NodeJS.Signals): Promise<number | null> {
+/** Sends `signal` when the demo prints `words`, and returns how it ended and what it printed. */
+function interruptAt(demo: ChildProcess, words: string, signal: NodeJS.Signals) {
   let seen = '';
   demo.stdout?.on('data', (chunk) => {
     const before = seen;
     seen += chunk;
     if (!before.includes(words) && seen.includes(words)) demo.kill(signal);
   });
-  demo.stderr?.resume();
-  return new Promise((resolve) => demo.once('close', (code) => resolve(code)));
+  demo.stderr?.on('data', (chunk) => {
+    seen += chunk;
+  });
+  return new Promise<{ code: number | null; seen: string }>((resolve) =>
+    demo.once('close', (code) => resolve({ code, seen })),
+  );
 }
 
 function processesBelow(directory: string): string[] {
@@ -43,7 +47,8 @@ test.each([
   ['while data is loading', 'Load data', 'SIGINT'],
   ['while a backup is taken', 'Back everything up', 'SIGTERM'],
 ] as const)('a demo that is interrupted %s leaves neither processes nor files', async (_, words, signal) => {
-  expect(await interruptAt(startDemo(), words, signal)).toBe(130);
+  const { code, seen } = await interruptAt(startDemo(), words, signal);
+  expect(code, seen).toBe(130);
   expect(await readdir(temporary)).toEqual([]);
   expect(processesBelow(temporary)).toEqual([]);
 });
