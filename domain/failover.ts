@@ -7,6 +7,7 @@ import { Failure } from './failures.ts';
 import { formatSeconds } from './quantities.ts';
 import { planRecovery, type RecoverySet } from './recovery.ts';
 import type { SystemName } from './systems.ts';
+import { type TerraformPlan, terraformLines } from './terraform.ts';
 
 export interface FailoverPlan {
   readonly title: string;
@@ -19,6 +20,8 @@ export interface FailoverPlan {
   readonly members: Readonly<Partial<Record<SystemName, string>>>;
   /** Seconds of each system's writes that are lost: from its backup's moment to the planning. */
   readonly lossSeconds: Readonly<Partial<Record<SystemName, number>>>;
+  /** Of the Terraform plan that prepares the site; null when nothing is prepared. */
+  readonly terraform: string | null;
   readonly approvals: number;
   readonly summary: readonly string[];
   readonly warnings: readonly string[];
@@ -40,6 +43,8 @@ export interface FailoverFacts {
   readonly fence: FencePlan;
   /** The public names; null where none are configured. */
   readonly names: DnsState | null;
+  /** What Terraform has to change at the new site; null where none is configured. */
+  readonly ground: TerraformPlan | null;
   /** ISO time of the planning. */
   readonly at: string;
 }
@@ -71,10 +76,12 @@ export function planFailover(facts: FailoverFacts): Omit<FailoverPlan, 'digest'>
     stages: recovery.stages,
     members: recovery.members,
     lossSeconds,
+    terraform: isPrepared(facts) ? (facts.ground?.digest ?? null) : null,
     approvals,
     summary: [
       ...lossLines(lossSeconds),
       `takes epoch ${epoch.number + 1}; site '${from}' holds ${epoch.number === 0 ? 'it by the configuration' : `epoch ${epoch.number}`}`,
+      ...groundLines(facts),
       fenceLine(from, facts.fence),
       namesLine(facts.names),
       ...recovery.summary,
@@ -93,6 +100,13 @@ function lossLines(loss: Readonly<Partial<Record<SystemName, number>>>): readonl
   const each = Object.entries(loss).map(([system, seconds]) => `${system} ${formatSeconds(seconds)}`);
   return [`lost if it is done now: the writes of the last ${each.join(', ')}`];
 }
+
+const isPrepared = ({ ground }: FailoverFacts): boolean => (ground?.changes.length ?? 0) > 0;
+
+const groundLines = (facts: FailoverFacts): readonly string[] => [
+  ...(facts.ground === null ? [] : terraformLines(facts.ground)),
+  ...(isPrepared(facts) ? ['what Terraform makes stays, also when the failover is undone'] : []),
+];
 
 const fenceLine = (from: string, { commands, stores }: FencePlan): string =>
   commands === 0
@@ -117,10 +131,12 @@ const step = (id: string, title: string, hasUndo: boolean): RestoreStep => ({
   ...{ skippable: false, safeToLeave: '' },
 });
 
-function stepsAround({ epoch, to, names }: FailoverFacts, restores: readonly RestoreStep[]): readonly RestoreStep[] {
+function stepsAround(facts: FailoverFacts, restores: readonly RestoreStep[]): readonly RestoreStep[] {
+  const { epoch, to, names } = facts;
   const from = epoch.site;
   return [
     step('lock', `Take the next epoch for '${to}'`, true),
+    ...(isPrepared(facts) ? [step('prepare', `Prepare '${to}' by Terraform`, false)] : []),
     step('fence', `Fence '${from}'`, false),
     ...restores,
     step('validate', `Look at every store of '${to}'`, false),

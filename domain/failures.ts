@@ -420,6 +420,30 @@ export const FAILURES = {
     'a name server does not give the new addresses, whatever Route 53 says, so traffic does not count as moved',
     'ask that server yourself (dig @SERVER NAME); retry the step when it gives them',
   ),
+  TERRAFORM_REFUSED: kind(
+    EXIT.refused,
+    false,
+    'what is stored there would be lost, or nobody can tell, so nothing was applied',
+    'change the configuration so that it stays; what really has to go is removed by hand, with Terraform itself',
+  ),
+  TERRAFORM_LOCKED: kind(
+    EXIT.locked,
+    true,
+    'another Terraform run holds the state, or one that died has left its lock; it was not forced, nothing was changed',
+    "wait for that run; when it is dead for certain, name its lock: 'dr runs retry RUN STEP --reason … --input unlock={id}'",
+  ),
+  TERRAFORM_FAILED: kind(
+    EXIT.failed,
+    true,
+    'Terraform did not come to its end; what it has made stands, and its state says so',
+    'mend what its words above name, then retry the step: it goes on with the rest of what was agreed to',
+  ),
+  SITE_UNPROVISIONED: kind(
+    EXIT.refused,
+    false,
+    'what does not stand cannot be looked at, so its restores are planned afterwards; nothing was made yet',
+    "agree with 'dr runs retry RUN provision --reason … --input plan={digest}', or abort",
+  ),
   BUG: kind(EXIT.failed, true, 'Holdfast met a state that it believed impossible', 'report it with the message above'),
 } as const satisfies Record<string, FailureKind>;
 

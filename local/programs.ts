@@ -1,10 +1,11 @@
 // Where programs are found. Those that Debian does not have: on PATH, else in the cache that the installer builds into.
 // Those of the stores: the machine's own, or with HOLDFAST_STORES=current those of a newer release.
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** Folder that `local/install.mjs` builds `temporal` and `versitygw` into. */
+/** Folder that `local/install.mjs` builds what Debian does not have into. */
 export function builtPrograms(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast', 'bin');
 }
@@ -15,6 +16,24 @@ export function findProgram(name: string): string {
   const found = folders.map((folder) => join(folder, name)).find(isExecutable);
   if (found === undefined) throw new Error(`'${name}' is not on this machine; run: node local/install.mjs`);
   return found;
+}
+
+/** Terraform or OpenTofu, 1.11 or newer: on PATH, else built. @throws {Error} when there is none. */
+export function findTerraform(): string {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const named = ['terraform', 'tofu'].flatMap((name) => folders.map((folder) => join(folder, name)));
+  const found = [...named, join(builtPrograms(), 'tofu')].filter(isExecutable).find(isTerraformNewEnough);
+  if (found === undefined) throw new Error('no Terraform 1.11 on this machine; run: node local/install.mjs');
+  return found;
+}
+
+function isTerraformNewEnough(path: string): boolean {
+  const env = { PATH: process.env.PATH, HOME: '/nonexistent', CHECKPOINT_DISABLE: '1' };
+  const text = execFileSync(path, ['version', '-json'], { encoding: 'utf8', env });
+  const [major = 0, minor = 0] = (JSON.parse(text) as { terraform_version: string }).terraform_version
+    .split('.')
+    .map(Number);
+  return major > 1 || minor >= 11;
 }
 
 /** Folder that `local/install.mjs current` sets up: `usr` with programs that start anywhere, `root` with the whole release. */

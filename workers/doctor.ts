@@ -15,6 +15,7 @@ import { readConfiguration } from './configuration-file.ts';
 import { checkClock } from './doctor-clocks.ts';
 import { checkDns } from './doctor-dns.ts';
 import { checkKeys } from './doctor-keys.ts';
+import { checkTerraform } from './doctor-terraform.ts';
 import { buildRepository, buildSystems } from './wiring.ts';
 import { within } from './within.ts';
 
@@ -263,6 +264,7 @@ async function examine(subject: Subject): Promise<Section[]> {
     ...systems,
     { title: 'repository', findings: repository },
     ...(await checkNames(subject)),
+    ...(await checkTerraform(subject.configuration, attempt)),
   ];
 }
 

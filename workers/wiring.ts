@@ -8,6 +8,7 @@ import { createRecovery } from '../activities/recovery/index.ts';
 import { createRepository } from '../activities/repository/index.ts';
 import { type Around, asActivities } from '../activities/shared/activity-boundary.ts';
 import type { SystemDependencies } from '../activities/shared/system-dependencies.ts';
+import { createTerraform } from '../activities/terraform/index.ts';
 import type { Configuration, SiteConfiguration } from '../domain/configuration/schema.ts';
 import type { ProtectedSystem } from '../domain/contracts/protected-system.ts';
 import { Failure } from '../domain/failures.ts';
@@ -74,10 +75,14 @@ export function buildControl(configuration: Configuration, { textTiers: tiers }:
   const { platform, notifications, witness, dns, sites } = configuration;
   return {
     ...(dns ? { dns: createDns({ dns, sites }) } : {}),
+    ...(usesTerraform(configuration) ? { terraform: createTerraform({ sites, witness }) } : {}),
     notification: createNotification({ platform, channels: notifications }),
     audit: createAudit({ platform, witnessDirectory: witness.directory, tiers }),
   };
 }
+
+const usesTerraform = ({ sites }: Configuration): boolean =>
+  Object.values(sites).some(({ terraform }) => terraform !== undefined);
 
 function requireSite(configuration: Configuration, name: string): SiteConfiguration {
   const site = configuration.sites[name];

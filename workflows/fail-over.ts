@@ -1,5 +1,5 @@
-// The unplanned failover: look → plan → people agree → take the epoch → fence the old site → restore at the new one →
-// validate → open. It never waits for the old site. Until it opens everything can be undone, and the undo of the epoch is
+// The unplanned failover: look → plan → people agree → take the epoch → let Terraform prepare the new site → fence the old
+// one → restore at the new one → validate → open. It never waits for the old site. Until it opens everything can be undone, and the undo of the epoch is
 // the next epoch; from there on it only goes forward.
 import { CancellationScope, executeChild } from '@temporalio/workflow';
 import type { GivenApproval } from '../domain/approval.ts';
@@ -8,6 +8,7 @@ import type { Finding } from '../domain/contracts/protected-system.ts';
 import { type FailoverPlan, planFailover, requireOtherSite } from '../domain/failover.ts';
 import { platformBackUpWorkflowId } from '../domain/run-names.ts';
 import { SYSTEMS } from '../domain/systems.ts';
+import type { TerraformPlan } from '../domain/terraform.ts';
 import type { backUpPlatform } from './back-up-platform.ts';
 import { CONTROL_QUEUE, type FailOverInput, type FailOverResult, type RestoreSystemResult } from './messages.ts';
 import { failover } from './support/activities.ts';
@@ -15,6 +16,7 @@ import { close, failedFinding } from './support/closing.ts';
 import { decided } from './support/decisions.ts';
 import { fence } from './support/fencing.ts';
 import { Members } from './support/members.ts';
+import { planProvision, provision } from './support/provision.ts';
 import {
   choose,
   type Identities,
@@ -60,11 +62,12 @@ interface Done {
 async function failOverOrGiveUp(run: Failover, approvals: SignedApprovals): Promise<Done> {
   const { story, isLive } = run;
   try {
-    const { plan, names } = await makePlan(run);
+    const { plan, names, ground } = await makePlan(run);
     if (!isLive) return { plan, approvedBy: [], restored: await keepAll(run, plan.stages) };
     approvals.bindTo(plan);
     const approvedBy = await approvals.agreed(story);
     await lock(run, plan);
+    await provision(story, ground);
     await fence(story, plan);
     await restoreInOrder(run, plan.stages);
     await validate(run, plan.stages);
@@ -79,6 +82,8 @@ interface Planned {
   readonly plan: FailoverPlan;
   /** The public names as planning found them; null where none are configured. */
   readonly names: DnsState | null;
+  /** What Terraform does to the new site before it is restored; null where none is configured. */
+  readonly ground: TerraformPlan | null;
 }
 
 async function makePlan(run: Failover): Promise<Planned> {
@@ -93,6 +98,7 @@ async function makePlan(run: Failover): Promise<Planned> {
     ({ number, site }) => `'${site}', epoch ${number}`,
   );
   const { set, tier } = await choose(run);
+  const ground = await planProvision(run);
   const identities = await survey(run);
   const names = wish.movesNames ? await readNames(story) : null;
   const plan = await planTogether<FailoverPlan>(run, { set, tier, identities }, async (plans) => {
@@ -102,10 +108,10 @@ async function makePlan(run: Failover): Promise<Planned> {
     ]);
     const facts = { platform: wish.platform, to: wish.site, epoch, set, plans, at: new Date().toISOString() };
     return decided(() =>
-      planFailover({ ...facts, approvals: needed.count, people: needed.people, fence: cutOff, names }),
+      planFailover({ ...facts, approvals: needed.count, people: needed.people, fence: cutOff, names, ground }),
     );
   });
-  return { plan, names };
+  return { plan, names, ground };
 }
 
 // The backups came from the old site's stores. What they may replace is what stands at the new one now, and nothing else.

@@ -142,6 +142,8 @@ export interface FailOverInput extends RunContext, RecoveryWish {
   readonly options: RecoverPlatformInput['options'];
   /** True where the configuration has public names to move. */
   readonly movesNames: boolean;
+  /** True where Terraform makes what the site stands on. */
+  readonly provisions: boolean;
   /** What is backed up at the new site as soon as it is open. */
   readonly protect: BackUpPlatformInput['systems'];
 }

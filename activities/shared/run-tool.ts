@@ -30,6 +30,8 @@ export interface ToolSpec {
   /** What to install when the command is missing. */
   readonly install?: string;
   readonly killAfterMs?: number;
+  /** For a tool that must write down what it has done: asks it to end, with the activity and with the worker. */
+  readonly endsWith?: 'SIGINT';
 }
 
 export interface RunningTool {
@@ -70,7 +72,7 @@ export function startTool(spec: ToolSpec, output?: Socket): RunningTool {
   const closed = whenClosed(child);
   const stop = async () => {
     if (spec.container !== undefined) await stopInside(spec.container, mark);
-    await stopGroup(child, closed, spec.killAfterMs ?? 5000);
+    await stopGroup(child, closed, spec);
   };
   const finished = settle(spec, closed, lastWords, stop);
   finished.catch(() => undefined); // Reported to whoever awaits it; not an unhandled rejection before that.
@@ -97,7 +99,8 @@ function kept(stdout: Readable): Readable {
 // setpriv gives the child a death signal, so that a killed worker leaves no orphans, and drops root where asked.
 // unshare puts it into an empty network namespace; a user namespace makes that possible without root.
 function wrapped(spec: ToolSpec, mark: string): string[] {
-  const bound = ['setpriv', '--pdeathsig', 'KILL', '--'];
+  const death = ['--pdeathsig', spec.endsWith === 'SIGINT' ? 'INT' : 'KILL', '--'];
+  const bound = ['setpriv', ...death];
   if (spec.container !== undefined) return [...bound, ...insideContainer(spec.container, mark, spec)];
   const isRoot = process.getuid?.() === 0;
   const isolation = spec.isolated
@@ -105,7 +108,7 @@ function wrapped(spec: ToolSpec, mark: string): string[] {
     : [];
   const drop =
     spec.user !== undefined && isRoot ? [`--reuid=${spec.user}`, `--regid=${spec.user}`, '--clear-groups'] : [];
-  return [...isolation, 'setpriv', ...drop, '--pdeathsig', 'KILL', '--', spec.command, ...spec.args];
+  return [...isolation, 'setpriv', ...drop, ...death, spec.command, ...spec.args];
 }
 
 // What ends the engine's client does not reach the program inside. Ended with its streams when this does not reach it.
@@ -174,9 +177,9 @@ function keepTail(stream: Readable): () => string {
   return () => tail.toString('utf8');
 }
 
-async function stopGroup(child: ChildProcess, closed: Promise<Closed>, killAfterMs: number): Promise<void> {
-  signalGroup(child, 'SIGTERM');
-  const hard = setTimeout(() => signalGroup(child, 'SIGKILL'), killAfterMs);
+async function stopGroup(child: ChildProcess, closed: Promise<Closed>, spec: ToolSpec): Promise<void> {
+  signalGroup(child, spec.endsWith ?? 'SIGTERM');
+  const hard = setTimeout(() => signalGroup(child, 'SIGKILL'), spec.killAfterMs ?? 5000);
   await closed;
   clearTimeout(hard);
 }

@@ -75,6 +75,7 @@ function failoverInput({ args, options }: Call, platform: Platform, dryRun: bool
     ...wishOf(options),
     dryRun,
     movesNames: configuration.dns !== undefined,
+    provisions: configuration.sites[site]?.terraform !== undefined,
     protect: protect.filter(({ kinds }) => kinds.length > 0),
   };
 }

@@ -61,6 +61,11 @@ const BY_NAME: Readonly<Record<string, string>> = {
   probePorts: '[443]',
   addresses: '{ app.orders.example: [192.0.2.10] }',
   withdraw: '["aws","s3","rm","s3://orders-switch/west"]',
+  variables: '{ size: small }',
+  variableFiles: '["/etc/holdfast/terraform/east.tfvars"]',
+  stateful: '["module.stores.openstack_compute_instance_v2.postgres"]',
+  program: '/usr/local/bin/terraform',
+  providers: '/usr/share/terraform/providers',
   offer: '["aws","s3","cp","/etc/holdfast/west","s3://orders-switch/west"]',
 };
 
@@ -68,6 +73,10 @@ const BY_PLACE: Readonly<Record<string, string>> = {
   'dns.name': 'orders.example',
   'records.name': 'app.orders.example',
   'healthCheck.id': '11111111-2222-4333-8444-555555555555',
+  'terraform.directory': '/etc/holdfast/terraform/east',
+  'backend.bucket': 'orders-terraform',
+  'backend.key': 'east.tfstate',
+  'backend.path': '/var/lib/holdfast/witness/east.tfstate',
   'dns.endpoint': 'https://route53.amazonaws.com',
   'postgres.port': '5432',
   'redis.port': '6379',

@@ -4,6 +4,7 @@ import * as dnsRules from './rules-dns.ts';
 import * as repositoryRules from './rules-repository.ts';
 import * as scheduleRules from './rules-schedules.ts';
 import * as siteRules from './rules-sites.ts';
+import * as terraformRules from './rules-terraform.ts';
 import type { Configuration } from './schema.ts';
 
 export type Rule = (configuration: Configuration) => readonly RuleFinding[];
@@ -14,6 +15,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...scheduleRules,
   ...repositoryRules,
   ...dnsRules,
+  ...terraformRules,
 };
 
 /** What all rules find in a configuration that fits the schema. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
 import { failover, fence } from './schema-failover.ts';
+import { terraform } from './schema-terraform.ts';
 import { argv, duration, durationMs, path, port, secret, slug } from './values.ts';
 
 export { durationMs } from './values.ts';
@@ -154,6 +155,7 @@ const site = z.strictObject({
   tls: tls.optional(),
   applications: z.array(application).default([]).describe("what 'dr status' asks besides the stores"),
   dns: dnsOfSite.optional(),
+  terraform: terraform.optional().describe('makes what the site stands on, before a failover restores there'),
 });
 
 const folderTier = z.strictObject({
@@ -285,6 +287,7 @@ export type SystemConfiguration<S extends SystemName> = NonNullable<SiteConfigur
 export type TierConfiguration = Configuration['repository']['tiers'][string];
 export type KeySetConfiguration = Configuration['repository']['keys'];
 export type ApplicationConfiguration = SiteConfiguration['applications'][number];
+export type TerraformConfiguration = NonNullable<SiteConfiguration['terraform']>;
 export type SiteDnsConfiguration = NonNullable<SiteConfiguration['dns']>;
 export type DnsConfiguration = NonNullable<Configuration['dns']>;
 export type NotificationConfiguration = Configuration['notifications'][number];

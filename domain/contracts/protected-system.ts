@@ -160,7 +160,7 @@ export interface Progress {
 
 /** The activity type of a system's verb, as the Web UI shows it: `postgres.takeBackup`. */
 export function activityName(
-  system: SystemName | 'repository' | 'notification' | 'audit' | 'recovery' | 'dns' | 'failover',
+  system: SystemName | 'repository' | 'notification' | 'audit' | 'recovery' | 'dns' | 'failover' | 'terraform',
   verb: string,
 ): string {
   return `${system}.${verb}`;

@@ -103,10 +103,10 @@ export function obeysTheLaws(subject: LawSubject, court: () => LawCourt): void {
   });
 }
 
-/** What a run that did not succeed may not leave: spooled files, unsealed copies, scratch, steps in effect. */
-function leftovers({ spool, unsealed, scratch, inEffect, isRestored }: FakeWorld): string[] {
+/** What a run that did not succeed may not leave: spooled files, unsealed copies, scratch, plans, steps in effect. */
+function leftovers({ spool, unsealed, scratch, inEffect, isRestored, ground }: FakeWorld): string[] {
   const undoable = isRestored() ? [] : [...inEffect].filter((step) => ['stop', 'replace', 'start'].includes(step));
-  return [...spool, ...unsealed, ...scratch, ...undoable];
+  return [...spool, ...unsealed, ...scratch, ...ground.plans, ...undoable];
 }
 
 // A workflow's result is a list of findings, or has one.

@@ -23,6 +23,7 @@ const facts: FailoverFacts = {
   approvals: 2,
   people: ['anna', 'ben'],
   names: null,
+  ground: null,
   fence: { commands: 1, stores: ['postgres', 'redis'] },
   at: '2026-11-24T03:00:00Z',
 };

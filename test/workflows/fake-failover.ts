@@ -1,6 +1,7 @@
 // The failover's activities over a list of epochs in memory.
 import type { DnsState, MoveDnsInput, UndoMoveDnsInput } from '../../domain/contracts/dns.ts';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
+import type { ApplyTerraformInput, TerraformInput } from '../../domain/contracts/terraform.ts';
 import { type EpochRecord, lostTo } from '../../domain/epoch.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: acts have different inputs.
@@ -10,7 +11,7 @@ type Act = (name: string, effect: (input: any) => unknown, detail?: (input: any)
  * @param epochs what was taken so far, the first at index 0.
  * @param names the sites that the public names were given to.
  */
-export function failoverActs(act: Act, epochs: EpochRecord[], names: string[]): object {
+export function failoverActs(act: Act, epochs: EpochRecord[], names: string[], ground: FakeGround): object {
   const newest = () => epochs.at(-1) ?? null;
   return {
     ...act('failover.readEpoch', () => ({
@@ -31,7 +32,36 @@ export function failoverActs(act: Act, epochs: EpochRecord[], names: string[]): 
     ...act('dns.undoMoveDns', ({ to }: UndoMoveDnsInput) => give(to, names)),
     ...act('dns.awaitDns', () => ({ insyncAt: '', servers: [], resolverShare: 1, findings: [] })),
     ...act('dns.probeOldAddresses', () => ({ probes: [], findings: [] })),
+    ...terraformActs(act, ground),
     ...act('recovery.digestPlan', () => ({ digest: 'digest' })),
+  };
+}
+
+/** What Terraform has made: the first thing holds the stores. */
+export interface FakeGround {
+  readonly made: Set<string>;
+  /** Sites whose plan lies at the witness. */
+  readonly plans: Set<string>;
+}
+
+const THINGS = ['vm.stores', 'vm.gateway'];
+
+function terraformActs(act: Act, { made, plans }: FakeGround): object {
+  return {
+    ...act('terraform.planChanges', ({ site }: TerraformInput) => {
+      const missing = THINGS.filter((thing) => !made.has(thing));
+      if (missing.length > 0) plans.add(site);
+      const changes = missing.map((address) => ({
+        ...{ address, type: 'vm', action: 'create', isStateful: address === THINGS[0] },
+      }));
+      return { site, digest: `d${missing.length}`.padEnd(64, '0'), changes, drifted: [] };
+    }),
+    ...act('terraform.applyPlan', ({ site, digest }: ApplyTerraformInput) => {
+      for (const thing of THINGS) made.add(thing);
+      plans.delete(site);
+      return { site, digest, done: 1, outputs: {} };
+    }),
+    ...act('terraform.discardPlan', ({ site }: TerraformInput) => void plans.delete(site)),
   };
 }
 

@@ -17,7 +17,7 @@ import type { BackupRef, BackupSummary, TakenBackup } from '../../domain/manifes
 import type { RetentionPlan } from '../../domain/retention.ts';
 import { SYSTEM_NAMES, type SystemName } from '../../domain/systems.ts';
 import type { ActivityMap } from '../support/temporal-environment.ts';
-import { failoverActs } from './fake-failover.ts';
+import { type FakeGround, failoverActs } from './fake-failover.ts';
 
 export interface FakeWorld {
   readonly activities: ActivityMap;
@@ -41,6 +41,8 @@ export interface FakeWorld {
   readonly epochs: EpochRecord[];
   /** The sites that the public names were given to, the last one now. */
   readonly names: string[];
+  /** What Terraform has made, and plans of it that lie at the witness. */
+  readonly ground: FakeGround;
   /** The runs that recorded a proof. */
   readonly proofs: string[];
   /** What a backup that is taken now holds. */
@@ -80,6 +82,7 @@ export function createFakeWorld(): FakeWorld {
   let isRestored = false;
   const epochs: EpochRecord[] = [];
   const names: string[] = [];
+  const ground: FakeGround = { made: new Set(), plans: new Set() };
   const audit: AuditEntry[] = [];
   const notices: Notice[] = [];
   const proofs: string[] = [];
@@ -99,6 +102,7 @@ export function createFakeWorld(): FakeWorld {
     proofs,
     epochs,
     names,
+    ground,
   };
   const counts: Readonly<Record<string, number>> = {};
   const stale = new Set([1, 2, 3]);
@@ -175,7 +179,7 @@ export function createFakeWorld(): FakeWorld {
     ...act('tls.waitForChange', () => ({ digest: 'known', changedFiles: [] })),
     ...act('notification.notify', (notice: Notice) => once(notices, notice, ({ run, type }) => `${run} ${type}`)),
     ...act('audit.record', (entry: AuditEntry) => once(audit, entry, ({ run, act: name }) => `${run} ${name}`)),
-    ...failoverActs(act, epochs, names),
+    ...failoverActs(act, epochs, names, ground),
     ...Object.assign({}, ...SYSTEM_NAMES.map(taking)),
     ...act('postgres.checkBackup', ({ backup }) => ({ backup, findings: [], bytesRead: 1 })),
     // Nobody finishes a run without a plan: a planning that fails removes its scratch itself.

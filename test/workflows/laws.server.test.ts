@@ -50,6 +50,13 @@ async function worldWithOldBackup(): Promise<FakeWorld> {
   return world;
 }
 
+/** A world of backups whose standby has its stores, and lacks what is around them. */
+async function worldWithStores(): Promise<FakeWorld> {
+  const world = await worldWithBackups();
+  world.ground.made.add('vm.stores');
+  return world;
+}
+
 obeysTheLaws(
   {
     workflow: 'backUpSystem',
@@ -105,10 +112,11 @@ obeysTheLaws(
       ...CONTEXT,
       ...{ systems: ['postgres'], at: null, unproven: true, kinds: {}, options: {}, dryRun: false },
       // The backup that follows is a run of its own, which stands before the laws above.
-      ...{ movesNames: true, protect: [] },
+      ...{ movesNames: true, provisions: true, protect: [] },
     },
-    prepare: worldWithBackups,
+    prepare: worldWithStores,
     acts: [
+      ...['terraform.planChanges', 'terraform.applyPlan'],
       ...['failover.readEpoch', 'failover.approvalsNeeded', 'failover.planFence', 'recovery.digestPlan'],
       ...[
         'failover.takeEpoch:failover',
@@ -124,7 +132,10 @@ obeysTheLaws(
     ],
     dispensable: ['repository.listBackups'],
     refusesAgain: 'SITE_ACTIVE',
-    state: ({ epochs, names, inEffect }) => [epochs.at(-1)?.to, names.at(-1), [...inEffect].sort()],
+    state: ({ epochs, names, inEffect, ground }) => [
+      ...[epochs.at(-1)?.to, names.at(-1), [...inEffect].sort()],
+      [...ground.made].sort(),
+    ],
     cleanUps: ['postgres.finishRestore'],
     failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'failover.takeEpoch:undo' },
   },

@@ -11,6 +11,7 @@ import type {
   NotificationActivities,
   RepositoryActivities,
 } from '../../domain/contracts/repository.ts';
+import type { TerraformActivities } from '../../domain/contracts/terraform.ts';
 import type { SystemName } from '../../domain/systems.ts';
 import { CONTROL_QUEUE, siteQueue } from '../messages.ts';
 
@@ -87,6 +88,11 @@ export function failover(summary: string): FailoverActivities {
 /** The public names. Waiting for them to move heartbeats; a call that asks or changes is short. */
 export function dns(profile: Profile, summary: string): DnsActivities {
   return room<DnsActivities>('dns', { ...PROFILES[profile], taskQueue: CONTROL_QUEUE, summary });
+}
+
+/** Terraform: a cloud takes minutes for a database. Tries go on for half a minute, then a person is asked. */
+export function terraform(summary: string): TerraformActivities {
+  return room<TerraformActivities>('terraform', { ...LONG, taskQueue: CONTROL_QUEUE, summary });
 }
 
 /** The certificate watcher of a site: one call lasts up to half an hour. */

@@ -22,6 +22,12 @@ const dnsWith = (from: string, to: string): Change => {
   return ['repository:\n', `${DNS.replace(from, () => to)}repository:\n`];
 };
 
+/** The example with Terraform at a second site, its state in `backend`. */
+const terraformWith = (backend: string): Change => [
+  'repository:\n',
+  `  east: { workDirectory: /w, terraform: { directory: /t, backend: ${backend} } }\nrepository:\n`,
+];
+
 const BROKEN: Readonly<Record<string, Change>> = {
   activeSiteExists: ['activeSite: west', 'activeSite: east'],
   activeSiteProtectsSomething: ['activeSite: west', 'activeSite: east'],
@@ -84,6 +90,12 @@ const BROKEN: Readonly<Record<string, Change>> = {
   ttlFitsItsBudget: dnsWith('type: A }', 'type: A, ttl: 1h }'),
   dnsAccountIsComplete: dnsWith('dns:\n  zone', 'dns:\n  accessKeyId: "${env:ID}"\n  zone'),
   dnsEndpointIsEncrypted: dnsWith('dns:\n  zone', 'dns:\n  endpoint: http://route53.example.com\n  zone'),
+  terraformAccountIsComplete: terraformWith('{ kind: s3, bucket: states, key: east, accessKeyId: "${env:ID}" }'),
+  terraformStateIsEncrypted: terraformWith('{ kind: s3, bucket: states, key: east, endpoint: http://s3.example.com }'),
+  everySiteHasItsOwnState: [
+    'repository:\n',
+    `${['east', 'north'].map((site) => `  ${site}: { workDirectory: /${site}, terraform: { directory: /t, backend: { kind: local, path: /s } } }\n`).join('')}repository:\n`,
+  ],
   foldersAreApart: ['spool: /var/lib/holdfast/spool', 'spool: /backup/holdfast/spool'],
 };
 
@@ -162,6 +174,9 @@ describe('the rules', () => {
         "everySiteHasAddresses": [
           "h.yaml:22:10: error: sites.north: traffic cannot be moved to this site: it has no dns.addresses for 'app.orders.example', 'api.orders.example'",
         ],
+        "everySiteHasItsOwnState": [
+          "h.yaml:22:72: error: sites.north.terraform.backend: the state of another site: each would take away what the other has made",
+        ],
         "foldersAreApart": [
           "h.yaml:24:34: error: repository.tiers.local.path: '/backup/holdfast' and '/backup/holdfast/spool' (repository.spool) lie within each other: what cleans the one would remove the other",
         ],
@@ -229,6 +244,12 @@ describe('the rules', () => {
         ],
         "storageClassFitsRetention": [
           "h.yaml:25:50: warning: repository.tiers.s3.keep: STANDARD_IA is billed for 30d whatever is deleted earlier (keep is 7d); for example 30d",
+        ],
+        "terraformAccountIsComplete": [
+          "h.yaml:21:67: error: sites.east.terraform.backend: secretAccessKey is missing: give both or neither",
+        ],
+        "terraformStateIsEncrypted": [
+          "h.yaml:21:116: warning: sites.east.terraform.backend.endpoint: the state, which may hold secrets, crosses the network unencrypted: use https",
         ],
         "tierAccountsAreComplete": [
           "h.yaml:25:9: error: repository.tiers.s3: secretAccessKey is missing: give both halves of the account, or neither to take the machine's own",
