@@ -296,6 +296,12 @@ export const FAILURES = {
     'nobody can say which site is the active one, so none is changed',
     'bring the epochs at the witness back from its copy; never delete one',
   ),
+  LEDGER_BROKEN: kind(
+    EXIT.failed,
+    false,
+    'what a failover took or lost cannot be told from the ledger at the witness',
+    "bring that record back from the witness's copy; never edit one",
+  ),
   APPROVAL_REFUSED: kind(
     EXIT.refused,
     false,

@@ -26,6 +26,13 @@ export interface OperatorQuestion {
   readonly safeToLeave: string;
 }
 
+/** A time in which a run waited for a person: the step that asked, and from when to when. */
+export interface Wait {
+  readonly step: string;
+  readonly from: string;
+  readonly to: string;
+}
+
 /** What a person is shown and agrees to. */
 export type ShownPlan = RestorePlan | RecoveryPlan | FailoverPlan;
 
@@ -40,6 +47,8 @@ export interface RunState {
   readonly questions: readonly OperatorQuestion[];
   readonly plan: ShownPlan | null;
   readonly outcome: Outcome | null;
+  /** What the run measured of itself, in lines; empty until it did. */
+  readonly measured: readonly string[];
 }
 
 /** The measured end of a run. Times are ISO, durations seconds. */
@@ -51,6 +60,7 @@ export interface RunReport {
   readonly seconds: number;
   /** Seconds that the run waited for people; the recovery time is told with and without them. */
   readonly waitedSeconds: number;
+  readonly waits: readonly Wait[];
   readonly steps: readonly StepState[];
   readonly facts: Readonly<Record<string, JsonValue>>;
 }

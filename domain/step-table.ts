@@ -16,10 +16,13 @@ const MARKS: Readonly<Record<StepStatus, string>> = {
 export function renderRunState(state: RunState, run: string): string {
   const lines = [`## ${state.title}`, '', `**${state.outcome ?? state.phase}**`];
   for (const question of state.questions) lines.push('', ...renderQuestion(question, run));
-  if (state.plan !== null) lines.push('', '### Plan', '', ...state.plan.summary.map((line) => `- ${escapeCell(line)}`));
+  if (state.plan !== null) lines.push('', '### Plan', '', ...state.plan.summary.map(listed));
+  if (state.measured.length > 0) lines.push('', '### Measured', '', ...state.measured.map(listed));
   lines.push('', '| step | state | detail |', '| --- | --- | --- |', ...state.steps.map(renderStep));
   return lines.join('\n');
 }
+
+const listed = (line: string): string => `- ${escapeCell(line)}`;
 
 function renderStep({ title, status, detail }: StepState): string {
   return `| ${escapeCell(title)} | ${MARKS[status]} | ${escapeCell(detail)} |`;

@@ -30,18 +30,19 @@ async function lookAtPlatform(configuration: Configuration, siteName: string): P
   const site = configuration.sites[siteName];
   if (site === undefined) throw new Failure('USAGE', `the configuration has no site '${siteName}'`);
   const repository = buildRepository(configuration);
-  const { audit } = buildControl(configuration, repository);
+  const { audit, ledger } = buildControl(configuration, repository);
   const systems = buildSystems(configuration, siteName, repository);
   const applications = Object.fromEntries(site.applications.map((one) => [one.name, one]));
-  const [seenSystems, tiers, seenApplications, disks, restores] = await Promise.all([
+  const [seenSystems, tiers, seenApplications, disks, restores, failover] = await Promise.all([
     lookAtAll(mapped(systems, (system) => () => look(STORE_MS, () => system.observe({})))),
     lookAtAll(mapped(configuration.repository.tiers, (_, name) => () => look(TIER_MS, () => repository.lookAt(name)))),
     lookAtAll(mapped(applications, (one) => () => look(durationMs(one.within), () => askApplication(one)))),
     lookAtAll(mapped(foldersOf(configuration, site), (path) => () => look(STORE_MS, () => roomOf(path)))),
     look(STORE_MS, () => audit.newestOf({ acts: MEASURED_ACTS, among: SEARCHED_RECORDS })),
+    look(STORE_MS, () => ledger.newestFailover()),
   ]);
   const at = new Date().toISOString();
-  return { at, systems: seenSystems, tiers, applications: seenApplications, disks, restores };
+  return { at, systems: seenSystems, tiers, applications: seenApplications, disks, restores, failover };
 }
 
 /** The folders whose disks must not run full, by what they are for. */

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { createAudit } from '../activities/audit/index.ts';
 import { createDns } from '../activities/dns/index.ts';
 import { createFailover } from '../activities/failover/index.ts';
+import { createLedger } from '../activities/ledger/index.ts';
 import { createNotification } from '../activities/notification/index.ts';
 import { createRecovery } from '../activities/recovery/index.ts';
 import { createRepository } from '../activities/repository/index.ts';
@@ -77,6 +78,7 @@ export function buildControl(configuration: Configuration, { textTiers: tiers }:
     ...(dns ? { dns: createDns({ dns, sites }) } : {}),
     ...(usesTerraform(configuration) ? { terraform: createTerraform({ sites, witness }) } : {}),
     notification: createNotification({ platform, channels: notifications }),
+    ledger: createLedger({ platform, witnessDirectory: witness.directory }),
     audit: createAudit({ platform, witnessDirectory: witness.directory, tiers }),
   };
 }

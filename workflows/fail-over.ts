@@ -11,6 +11,7 @@ import { SYSTEMS } from '../domain/systems.ts';
 import type { TerraformPlan } from '../domain/terraform.ts';
 import type { backUpPlatform } from './back-up-platform.ts';
 import { CONTROL_QUEUE, type FailOverInput, type FailOverResult, type RestoreSystemResult } from './messages.ts';
+import { account, type CountedLoss, countLoss } from './support/accounting.ts';
 import { failover } from './support/activities.ts';
 import { close, failedFinding } from './support/closing.ts';
 import { decided } from './support/decisions.ts';
@@ -30,7 +31,7 @@ import {
 import { receiveSignedApprovals, type SignedApprovals } from './support/signed-approvals.ts';
 import { Story } from './support/story.ts';
 import { thisExecution } from './support/this-run.ts';
-import { lookBack, moveTraffic, readNames } from './support/traffic.ts';
+import { longestTtl, lookBack, moveTraffic, readNames } from './support/traffic.ts';
 import { giveUp } from './support/unfinished.ts';
 
 export async function failOver(input: FailOverInput): Promise<FailOverResult> {
@@ -57,13 +58,15 @@ interface Done {
   readonly plan: FailoverPlan;
   readonly approvedBy: readonly GivenApproval[];
   readonly restored: readonly RestoreSystemResult[];
+  readonly loss: CountedLoss;
+  readonly names: DnsState | null;
 }
 
 async function failOverOrGiveUp(run: Failover, approvals: SignedApprovals): Promise<Done> {
   const { story, isLive } = run;
   try {
     const { plan, names, ground } = await makePlan(run);
-    if (!isLive) return { plan, approvedBy: [], restored: await keepAll(run, plan.stages) };
+    if (!isLive) return { plan, names, approvedBy: [], loss: UNCOUNTED, restored: await keepAll(run, plan.stages) };
     approvals.bindTo(plan);
     const approvedBy = await approvals.agreed(story);
     await lock(run, plan);
@@ -71,12 +74,15 @@ async function failOverOrGiveUp(run: Failover, approvals: SignedApprovals): Prom
     await fence(story, plan);
     await restoreInOrder(run, plan.stages);
     await validate(run, plan.stages);
+    const loss = await countLoss(story, plan);
     if (names !== null) await moveTraffic(story, plan, names);
-    return { plan, approvedBy, restored: await keepAll(run, plan.stages) };
+    return { plan, names, approvedBy, loss, restored: await keepAll(run, plan.stages) };
   } catch (error) {
     throw await giveUp(story, run.wish, error, { act: 'failover', what: 'the failover' });
   }
 }
+
+const UNCOUNTED: CountedLoss = { markers: {}, findings: [] };
 
 interface Planned {
   readonly plan: FailoverPlan;
@@ -146,13 +152,18 @@ async function giveBack(by: { readonly run: string; readonly person: string }): 
   });
 }
 
-async function conclude(run: Failover, { plan, approvedBy, restored }: Done): Promise<FailOverResult> {
+async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
+  const { plan, approvedBy, restored, loss, names } = done;
   const { story, wish, isLive } = run;
   const facts = {
     digest: plan.digest,
     epoch: plan.epoch.next,
     approvedBy: approvedBy.map(({ person }) => person).join(', '),
   };
+  const ttlSeconds = names === null ? null : longestTtl(names);
+  const { record, findings: unwritten } = isLive
+    ? await account(story, { platform: wish.platform, plan, markers: loss.markers, ttlSeconds })
+    : { record: null, findings: [] };
   const late = isLive && wish.movesNames ? await lookBack(story, plan.from) : [];
   const protection = isLive && wish.protect.length > 0 ? await protect(run) : [];
   const closing = await close(wish, {
@@ -163,8 +174,15 @@ async function conclude(run: Failover, { plan, approvedBy, restored }: Done): Pr
     facts,
   });
   const report = story.finish('succeeded', { ...facts, lossSeconds: { ...plan.lossSeconds } });
-  const findings = [...restored.flatMap((one) => one.findings), ...late, ...protection, ...closing];
-  return { plan, findings, kept: restored.flatMap(({ kept }) => kept), report };
+  const findings = [
+    ...restored.flatMap((one) => one.findings),
+    ...loss.findings,
+    ...unwritten,
+    ...late,
+    ...protection,
+    ...closing,
+  ];
+  return { plan, record, findings, kept: restored.flatMap(({ kept }) => kept), report };
 }
 
 // The site serves already: what fails here is told, and takes nothing back.

@@ -5,6 +5,7 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Finding, RestorePlan, RestoreRequest } from '../domain/contracts/protected-system.ts';
 import type { Question } from '../domain/contracts/questions.ts';
 import type { FailoverPlan } from '../domain/failover.ts';
+import type { FailoverRecord } from '../domain/failover-record.ts';
 import type { FailureCode } from '../domain/failures.ts';
 import type { RotationPlan } from '../domain/key-rotation.ts';
 import type { BackupRef, BackupSummary } from '../domain/manifest.ts';
@@ -150,6 +151,8 @@ export interface FailOverInput extends RunContext, RecoveryWish {
 
 export interface FailOverResult {
   readonly plan: FailoverPlan;
+  /** What it took and lost, as the ledger has it; null for a plan alone, or when the ledger took no record. */
+  readonly record: FailoverRecord | null;
   readonly findings: readonly Finding[];
   readonly kept: readonly KeptData[];
   readonly report: RunReport;

@@ -46,6 +46,7 @@ export function createFileStore(deps: Dependencies, options: FileStoreOptions): 
   return {
     inspect: () => inspectFiles(collection),
     observe: () => observeFiles(collection),
+    countMarkers: async () => null,
     takeBackup: (input) => takeBackup(deps, options, input),
     checkBackup: (input) => checkBackup(deps, collection, input),
     planRestore: (request) => restore.plan(request),

@@ -2,6 +2,7 @@
 import type { ProtectedSystem } from '../../domain/contracts/protected-system.ts';
 import { checkBackup } from './check-backup.ts';
 import type { Dependencies } from './context.ts';
+import { countMarkers } from './count-markers.ts';
 import { inspect } from './inspect.ts';
 import { observe } from './observe.ts';
 import { finishRestore, planRestore, runRestoreStep, undoRestoreStep } from './restore.ts';
@@ -12,6 +13,7 @@ export function createPostgres(deps: Dependencies): ProtectedSystem {
   return {
     inspect: (input) => inspect(deps, input),
     observe: () => observe(deps),
+    countMarkers: () => countMarkers(deps),
     takeBackup: (input) => takeBackup(deps, input),
     checkBackup: (input) => checkBackup(deps, input),
     planRestore: (request) => planRestore(deps, request),

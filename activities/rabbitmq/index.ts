@@ -11,6 +11,7 @@ import { requireKnownStep } from '../shared/known-step.ts';
 import { removeRunFolder } from '../shared/run-folder.ts';
 import type { BrokerDependencies } from './broker-dependencies.ts';
 import { checkBackup } from './check-backup.ts';
+import { countMarkers } from './count-markers.ts';
 import { inspect } from './inspect.ts';
 import { liveBroker } from './live-broker.ts';
 import { observe } from './observe.ts';
@@ -27,6 +28,8 @@ export function createRabbitmq(deps: BrokerDependencies): ProtectedSystem {
     inspect: (input) => inspect(deps, input),
     /** Does: asks only. Repeat: harmless. Undo: none. */
     observe: () => observe(deps),
+    /** Does: asks only. Repeat: harmless. Undo: none. */
+    countMarkers: () => countMarkers(deps),
     /**
      * Does: definitions, and messages out of a clone. Repeat: returns the finished backup, or starts over after removing
      * what was left (a clone dies with its worker). Undo: the open backup is abandoned.

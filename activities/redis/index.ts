@@ -1,6 +1,7 @@
 // Redis as a protected system.
 import type { ProtectedSystem } from '../../domain/contracts/protected-system.ts';
 import { checkBackup } from './check-backup.ts';
+import { countMarkers } from './count-markers.ts';
 import { inspect } from './inspect.ts';
 import { observe } from './observe.ts';
 import { planRestore } from './plan-restore.ts';
@@ -13,6 +14,7 @@ export function createRedis(deps: RedisDependencies): ProtectedSystem {
   return {
     inspect: (input) => inspect(deps, input),
     observe: () => observe(deps),
+    countMarkers: () => countMarkers(deps),
     takeBackup: (input) => takeBackup(deps, input),
     checkBackup: (input) => checkBackup(deps, input),
     planRestore: (request) => planRestore(deps, request),

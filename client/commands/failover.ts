@@ -4,6 +4,7 @@ import { EXIT, Failure } from '../../domain/failures.ts';
 import { failoverWorkflowId } from '../../domain/run-names.ts';
 import { type FailOverInput, type FailOverResult, siteQueue } from '../../workflows/messages.ts';
 import type { Call, CommandGroup, OptionSpec } from '../command.ts';
+import { accountText, type Objectives, objectivesOf } from '../output/account.ts';
 import { visible } from '../output/human.ts';
 import { blocks, exitOf, restoredText } from '../output/report.ts';
 import { systemsNamed, WISH_OPTIONS, wishOf } from '../recovery-wish.ts';
@@ -57,7 +58,7 @@ function run(call: Call, dryRun: boolean): Promise<number> {
     });
     const options = { platform: input.platform };
     const followed = await follow<FailOverResult>(platform.temporal, started, call.output, options);
-    return conclude(call.output, followed, (result) => told(call, input, result));
+    return conclude(call.output, followed, (result) => told(call, objectivesOf(platform.configuration), input, result));
   });
 }
 
@@ -87,11 +88,17 @@ function requireSite(word: string | undefined, sites: readonly string[]): string
   return word;
 }
 
-function told({ output }: Call, { dryRun, platform, site }: FailOverInput, result: FailOverResult): number {
+function told(
+  { output }: Call,
+  objectives: Objectives,
+  { dryRun, platform, site }: FailOverInput,
+  result: FailOverResult,
+): number {
   const { plan } = result;
   const next = dryRun
     ? `nothing was changed\nNEXT: dr failover run --to ${site}`
     : `site '${plan.to}' serves now (epoch ${plan.epoch.next})\nNEXT: set activeSite of '${platform}' to ${plan.to}, restart the workers, then 'dr schedule apply'`;
-  output.answer(blocks(dryRun ? planText(plan) : restoredText(result, output), next), result);
+  const account = result.record === null ? '' : accountText(result.record, objectives);
+  output.answer(blocks(dryRun ? planText(plan) : restoredText(result, output), account, next), result);
   return dryRun ? EXIT.done : exitOf(result.report.outcome, result.findings);
 }

@@ -139,6 +139,8 @@ export interface ProtectedSystem {
   inspect(input: InspectInput): Promise<SystemFacts>;
   /** How the store is now, for `dr status`: asks only, starts no tool, and is quick. */
   observe(input: Readonly<Record<string, never>>): Promise<SystemStatus>;
+  /** How many markers of a workload the store holds, see `MARKERS`; null for a system that holds none. Asks only. */
+  countMarkers(input: Readonly<Record<string, never>>): Promise<number | null>;
   takeBackup(input: TakeBackupInput): Promise<TakenBackup>;
   checkBackup(input: CheckBackupInput): Promise<CheckReport>;
   planRestore(request: RestoreRequest): Promise<RestorePlan>;
@@ -160,7 +162,16 @@ export interface Progress {
 
 /** The activity type of a system's verb, as the Web UI shows it: `postgres.takeBackup`. */
 export function activityName(
-  system: SystemName | 'repository' | 'notification' | 'audit' | 'recovery' | 'dns' | 'failover' | 'terraform',
+  system:
+    | SystemName
+    | 'repository'
+    | 'notification'
+    | 'audit'
+    | 'recovery'
+    | 'dns'
+    | 'failover'
+    | 'terraform'
+    | 'ledger',
   verb: string,
 ): string {
   return `${system}.${verb}`;

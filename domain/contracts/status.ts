@@ -1,6 +1,7 @@
 // What `dr status` is made of: what was seen, and what could not be seen. Whoever looks says only what it saw; what it
 // means for the platform is decided in domain/status/.
 import type { AuditRecord } from '../audit.ts';
+import type { FailoverRecord } from '../failover-record.ts';
 import type { BackupSummary } from '../manifest.ts';
 import type { SystemStatus } from './system-status.ts';
 
@@ -51,6 +52,8 @@ export interface Seen {
   readonly disks: Readonly<Record<string, Look<DiskStatus>>>;
   /** Records of restores and recoveries among the newest of the audit log, oldest first. */
   readonly restores: Look<readonly AuditRecord[]>;
+  /** The newest failover's account in the ledger; null before the first. */
+  readonly failover: Look<FailoverRecord | null>;
 }
 
 export interface ScheduleStatus {

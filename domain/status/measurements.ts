@@ -1,6 +1,7 @@
-// How long restores really took: read from the audit log, where every run writes what it measured. Never typed in, never
-// estimated.
+// How long restores really took: read from the audit log, and failovers from the ledger, where every run writes what it
+// measured. Never typed in, never estimated.
 import type { AuditRecord } from '../audit.ts';
+import { type FailoverRecord, recoveryTimeText } from '../failover-record.ts';
 import { kindIn } from '../manifest.ts';
 
 /** Acts that carry a measurement. */
@@ -23,6 +24,8 @@ export interface Measurement {
   /** Systems of a recovery; the one system of a restore. */
   readonly systems: readonly string[];
   readonly run: string;
+  /** Its own words, where it has more to tell than when it was. */
+  readonly told?: string;
 }
 
 /** The measurements in audit records; of restores only those of a whole system. */
@@ -37,4 +40,14 @@ export function measurementsIn(records: readonly AuditRecord[]): readonly Measur
     const [system = '', backupId = ''] = subject.split('/');
     return scope === 'whole' ? [{ ...common, what: system, kind: kindIn(backupId), systems: [system] }] : [];
   });
+}
+
+/** A failover as the measurement of a platform, its parts with it. */
+export function measurementOf({ from, to, run, openedAt, recoveryTime, losses }: FailoverRecord): Measurement {
+  const { seconds, parts } = recoveryTime;
+  return {
+    ...{ what: 'platform', kind: null, target: 'live', at: openedAt, run, seconds, waitedSeconds: parts.people },
+    systems: Object.keys(losses),
+    told: `the failover from ${from} to ${to}, ${recoveryTimeText(recoveryTime)}`,
+  };
 }

@@ -1,6 +1,7 @@
 // Every objective against what was measured. What was never measured is unknown, and unknown is not met.
 import type { Look } from '../contracts/status.ts';
 import type { StatusLine } from '../contracts/system-status.ts';
+import { type FailoverRecord, lossText } from '../failover-record.ts';
 import type { BackupSummary } from '../manifest.ts';
 import { formatSeconds } from '../quantities.ts';
 import { kindOf, SYSTEMS, type SystemName } from '../systems.ts';
@@ -84,7 +85,8 @@ function standingOf({ at, seconds, waitedSeconds }: Measurement, input: RtoInput
 const neverMeasured = ({ what }: RtoInput): string =>
   what === 'platform' ? "never measured: 'dr recover --test' does" : `never measured: 'dr verify ${what}' does`;
 
-function toldOf({ kind, target, at, waitedSeconds }: Measurement, nowMs: number): string {
+function toldOf({ kind, target, at, waitedSeconds, told }: Measurement, nowMs: number): string {
+  if (told !== undefined) return `${told}; ${agoText(at, nowMs)} ago`;
   const from = kind === null ? 'a recovery' : `a restore from ${kind}`;
   const where = target === 'live' ? 'live' : 'into scratch';
   const waited = waitedSeconds > 0 ? `, of it ${formatSeconds(waitedSeconds)} waiting for people` : '';
@@ -158,6 +160,16 @@ function lossIfNow({ system, changedAt }: RpoInput, { momentAt }: BackupSummary,
 function byLoss({ system, wantedSeconds }: RpoInput, seconds: number): ObjectiveStanding {
   if (SYSTEMS[system].intervalSeconds !== null || seconds === 0) return byShare(seconds, wantedSeconds);
   return seconds > Math.max(wantedSeconds, ON_CHANGE_SECONDS) ? 'missed' : 'at risk';
+}
+
+/** The RPO with what the newest failover really lost of this system. */
+export function withLastLoss(rpo: ObjectiveStatus, record: FailoverRecord | null, nowMs: number): ObjectiveStatus {
+  const loss = record?.losses[rpo.what as SystemName];
+  if (record === null || loss === undefined) return rpo;
+  return {
+    ...rpo,
+    why: `${rpo.why}; the failover ${agoText(record.openedAt, nowMs)} ago lost at most ${lossText(loss)}`,
+  };
 }
 
 /** `RTO of platform`: the objective as a line, for lists of everything that is not well. */

@@ -9,8 +9,8 @@ import { counted } from '../quantities.ts';
 import { kindOf, SYSTEMS, type SystemName } from '../systems.ts';
 import { backupLines, backupsIn, tierLines } from './backups.ts';
 import { linesOf, unseenLine, worstOf } from './lines.ts';
-import { type Measurement, measurementsIn } from './measurements.ts';
-import { judgeRpo, judgeRto, type ObjectiveStatus, objectiveLine } from './objectives.ts';
+import { type Measurement, measurementOf, measurementsIn } from './measurements.ts';
+import { judgeRpo, judgeRto, type ObjectiveStatus, objectiveLine, withLastLoss } from './objectives.ts';
 import { applicationLines, diskLines, scheduleLines, workerLines } from './surroundings.ts';
 
 export interface StatusSection {
@@ -113,11 +113,13 @@ function objectivesOf({ configuration, site, seen }: PlatformLook, backups: Back
   const systems = systemsOf(configuration, site);
   const measured: Look<readonly Measurement[]> =
     'seen' in seen.restores ? { seen: measurementsIn(seen.restores.seen) } : seen.restores;
+  const ofPlatform = withFailover(measured, seen.failover);
+  const failover = 'seen' in seen.failover ? seen.failover.seen : null;
   const limitSeconds = proofLimit(configuration);
   const rto = (what: SystemName | 'platform', kinds: readonly string[], needed: readonly string[]) =>
     judgeRto(
       { what, wantedSeconds: seconds(objectives[what].rto), kinds, systems: needed, limitSeconds },
-      measured,
+      what === 'platform' ? ofPlatform : measured,
       nowMs,
     );
   return [
@@ -130,9 +132,23 @@ function objectivesOf({ configuration, site, seen }: PlatformLook, backups: Back
       const wantedSeconds = seconds(objectives[system].rpo);
       return [
         rto(system, kinds, [system]),
-        judgeRpo({ system, wantedSeconds, proofLimitSeconds: limitSeconds, changedAt }, backups, nowMs),
+        withLastLoss(
+          judgeRpo({ system, wantedSeconds, proofLimitSeconds: limitSeconds, changedAt }, backups, nowMs),
+          failover,
+          nowMs,
+        ),
       ];
     }),
     rto('platform', [], systems),
   ];
+}
+
+// A platform is measured by recoveries and by failovers: without either list nobody knows which was the newest.
+function withFailover(
+  measured: Look<readonly Measurement[]>,
+  failover: Seen['failover'],
+): Look<readonly Measurement[]> {
+  if ('unseen' in failover) return failover;
+  if ('unseen' in measured || failover.seen === null) return measured;
+  return { seen: [...measured.seen, measurementOf(failover.seen)] };
 }

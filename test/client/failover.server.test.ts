@@ -149,7 +149,15 @@ describe('dr failover', () => {
     expect([0, 3], stdout).toContain(status);
     expect(ofThePlatform(differences(asBackedUp, await siteChecksums(east)))).toEqual([]);
     expect(await now(APP)).toEqual([EAST]);
-    const { plan, report } = JSON.parse(stdout) as FailOverResult;
+    const { plan, record, report } = JSON.parse(stdout) as FailOverResult;
+    // Nobody probed from outside, so when it began is unknown, and said to be.
+    expect(record).toMatchObject({
+      epoch: 3,
+      from: 'west',
+      outage: null,
+      recoveryTime: { parts: { detection: null } },
+    });
+    expect(record?.recoveryTime.parts.restore).toBeGreaterThan(0);
     expect(plan.epoch).toEqual({ now: 2, next: 3 });
     expect(report.facts).toMatchObject({ epoch: 3, approvedBy: 'anna, ben' });
     expect(report.steps.find(({ id }) => id === 'fence')?.detail).toContain('refused');

@@ -34,6 +34,7 @@ const STATE: RunState = {
   ],
   questions: [],
   plan: null,
+  measured: [],
   outcome: null,
 };
 const LOADING = {

@@ -81,6 +81,7 @@ describe('renderRunState', () => {
     title: 'Restore of PostgreSQL of orders',
     phase: 'restoring',
     plan: null,
+    measured: [],
     outcome: null,
     questions: [
       {
@@ -102,6 +103,14 @@ describe('renderRunState', () => {
       },
     ],
   };
+
+  it('shows what the run measured of itself', () => {
+    const text = renderRunState(
+      { ...state, measured: ['recovery time 53 s: ours 14 s', 'lost: `a|b`'] },
+      'failover/orders',
+    );
+    expect(text).toContain('### Measured\n\n- recovery time 53 s: ours 14 s\n- lost: \\`a\\|b\\`\n');
+  });
 
   it('shows the question with the next command, and keeps hostile names inside their cell', () => {
     expect(renderRunState(state, 'restore/orders/postgres')).toBe(

@@ -33,6 +33,9 @@ export function failoverActs(act: Act, epochs: EpochRecord[], names: string[], g
     ...act('dns.awaitDns', () => ({ insyncAt: '', servers: [], resolverShare: 1, findings: [] })),
     ...act('dns.probeOldAddresses', () => ({ probes: [], findings: [] })),
     ...terraformActs(act, ground),
+    ...act('ledger.readOutage', () => null),
+    ...act('ledger.readMarkers', () => ({})),
+    ...act('ledger.recordFailover', () => undefined),
     ...act('recovery.digestPlan', () => ({ digest: 'digest' })),
   };
 }

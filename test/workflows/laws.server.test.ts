@@ -121,6 +121,9 @@ obeysTheLaws(
       ...[
         'failover.takeEpoch:failover',
         'failover.fence',
+        'ledger.readMarkers',
+        'ledger.readOutage',
+        'ledger.recordFailover',
         'dns.readDns',
         'dns.moveDns',
         'dns.awaitDns',
@@ -130,7 +133,8 @@ obeysTheLaws(
       ],
       ...[...RESTORING, ...CLOSING],
     ],
-    dispensable: ['repository.listBackups'],
+    // What was lost is unknown then, and told: nobody waits for a figure.
+    dispensable: ['repository.listBackups', 'ledger.readMarkers'],
     refusesAgain: 'SITE_ACTIVE',
     state: ({ epochs, names, inEffect, ground }) => [
       ...[epochs.at(-1)?.to, names.at(-1), [...inEffect].sort()],

@@ -4,6 +4,7 @@ import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { CertificateWatch } from '../../domain/contracts/certificate-watch.ts';
 import type { DnsActivities } from '../../domain/contracts/dns.ts';
 import type { FailoverActivities } from '../../domain/contracts/failover.ts';
+import type { LedgerActivities } from '../../domain/contracts/ledger.ts';
 import { activityName, type ProtectedSystem } from '../../domain/contracts/protected-system.ts';
 import type { RecoveryActivities } from '../../domain/contracts/recovery.ts';
 import type {
@@ -36,9 +37,17 @@ const LONG: ActivityOptions = {
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 5 },
 };
 
-export type Profile = 'quick' | 'long';
+/** For figures that are nice to have: nobody waits for them. */
+const GLANCE: ActivityOptions = {
+  ...WAIT,
+  startToCloseTimeout: '15s',
+  scheduleToCloseTimeout: '20s',
+  retry: { maximumAttempts: 1 },
+};
 
-const PROFILES: Readonly<Record<Profile, ActivityOptions>> = { quick: QUICK, long: LONG };
+export type Profile = 'quick' | 'long' | 'glance';
+
+const PROFILES: Readonly<Record<Profile, ActivityOptions>> = { quick: QUICK, long: LONG, glance: GLANCE };
 
 // The proxy's keys are activity types; ours carry the room's name in front of the verb.
 function room<T extends object>(name: Parameters<typeof activityName>[0], options: ActivityOptions): T {
@@ -83,6 +92,10 @@ export function failover(summary: string): FailoverActivities {
     taskQueue: CONTROL_QUEUE,
     summary,
   });
+}
+
+export function ledger(summary: string): LedgerActivities {
+  return room<LedgerActivities>('ledger', { ...GLANCE, taskQueue: CONTROL_QUEUE, summary });
 }
 
 /** The public names. Waiting for them to move heartbeats; a call that asks or changes is short. */

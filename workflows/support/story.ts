@@ -11,6 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JsonValue } from '../../domain/json.ts';
+import { waitedSecondsOf } from '../../domain/recovery-time.ts';
 import type {
   OperatorQuestion,
   Outcome,
@@ -19,6 +20,7 @@ import type {
   ShownPlan,
   StepState,
   StepStatus,
+  Wait,
 } from '../../domain/run-state.ts';
 import { renderRunState } from '../../domain/step-table.ts';
 import { wireFailureOf } from '../../domain/wire-failure.ts';
@@ -49,7 +51,8 @@ export class Story {
   private phase = 'planning';
   private plan: ShownPlan | null = null;
   private outcome: Outcome | null = null;
-  private waitedMs = 0;
+  private measuredLines: readonly string[] = [];
+  private readonly waited: Wait[] = [];
   private tellQuestion: (question: OperatorQuestion | null) => Promise<void> = async () => undefined;
 
   /** @param asksPeople whether a failed step waits for a person; a run that a schedule started never does. */
@@ -172,13 +175,24 @@ export class Story {
     ]);
     this.show();
     const { workflowId: run } = workflowInfo();
-    return { run, outcome, startedAt: this.startedAt, endedAt: now(), ...this.measured, steps: this.steps, facts };
+    return { run, outcome, endedAt: now(), ...this.measured, ...this.course, facts };
   }
 
   /** Seconds since the run began, and how many of them it waited for people. */
   get measured(): Pick<RunReport, 'seconds' | 'waitedSeconds'> {
     const seconds = (Date.parse(now()) - Date.parse(this.startedAt)) / 1000;
-    return { seconds, waitedSeconds: this.waitedMs / 1000 };
+    return { seconds, waitedSeconds: waitedSecondsOf(this.waited) };
+  }
+
+  /** The steps so far and the times in which people were waited for. */
+  get course(): Pick<RunReport, 'startedAt' | 'steps' | 'waits'> {
+    return { startedAt: this.startedAt, steps: [...this.steps], waits: [...this.waited] };
+  }
+
+  /** Shows what the run measured of itself. */
+  showMeasured(lines: readonly string[]): void {
+    this.measuredLines = lines;
+    this.show();
   }
 
   private async afterFailure(spec: StepSpec, error: unknown): Promise<StepDecision> {
@@ -204,7 +218,7 @@ export class Story {
   }
 
   private async waitFor(question: OperatorQuestion, isAnswered: () => boolean): Promise<void> {
-    const [phase, since] = [this.phase, Date.now()];
+    const [phase, from] = [this.phase, now()];
     this.questions.set(question.step, question);
     this.enter('waiting for a person');
     this.show();
@@ -214,7 +228,7 @@ export class Story {
       await this.tellQuestion(null);
     } finally {
       this.questions.delete(question.step);
-      this.waitedMs += Date.now() - since;
+      this.waited.push({ step: question.step, from, to: now() });
       this.enter(phase);
     }
   }
@@ -255,8 +269,8 @@ export class Story {
   }
 
   private state(): RunState {
-    const { title, phase, steps, plan, outcome } = this;
-    return { title, phase, steps, questions: [...this.questions.values()], plan, outcome };
+    const { title, phase, steps, plan, outcome, measuredLines: measured } = this;
+    return { title, phase, steps, questions: [...this.questions.values()], plan, outcome, measured };
   }
 
   private show(): void {

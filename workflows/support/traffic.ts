@@ -49,6 +49,9 @@ export async function moveTraffic(story: Story, { from, to, epoch }: FailoverPla
   );
 }
 
+/** How long a cache may still give the old addresses, by what the names had when planning read them. */
+export const longestTtl = ({ records }: DnsState): number => Math.max(0, ...records.map(({ ttl }) => ttl));
+
 // The zone's number may be ahead of ours: a move that was given back raised it once more.
 const zoneEpoch = (next: number, { epoch }: DnsState): number => Math.max(next, (epoch?.number ?? 0) + 1);
 

@@ -1,9 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../../domain/audit.ts';
+import type { FailoverRecord } from '../../../domain/failover-record.ts';
 import type { BackupSummary } from '../../../domain/manifest.ts';
-import { type Measurement, measurementsIn } from '../../../domain/status/measurements.ts';
-import { judgeRpo, judgeRto, type RpoInput, type RtoInput, worstStanding } from '../../../domain/status/objectives.ts';
+import { type Measurement, measurementOf, measurementsIn } from '../../../domain/status/measurements.ts';
+import {
+  judgeRpo,
+  judgeRto,
+  type RpoInput,
+  type RtoInput,
+  withLastLoss,
+  worstStanding,
+} from '../../../domain/status/objectives.ts';
 
 const NOW = Date.parse('2026-11-24T12:00:00.000Z');
 const HOUR = 3600;
@@ -135,6 +143,38 @@ describe('an RTO', () => {
     const all = measure(10, { what: 'platform', kind: null, systems: ['redis', 'tls', 'config'], at: ago(DAY) });
     expect(rto([some], platform).standing).toBe('unknown');
     expect(rto([all, some], platform)).toMatchObject({ standing: 'met', measuredSeconds: 10 });
+  });
+});
+
+describe('a failover', () => {
+  const record: FailoverRecord = {
+    ...{ format: 1, platform: 'p', epoch: 1, from: 'west', to: 'east', run: 'f', outage: null, steps: [] },
+    ...{ startedAt: ago(2 * HOUR), openedAt: ago(HOUR) },
+    recoveryTime: {
+      seconds: 110,
+      parts: { detection: null, people: 50, fence: 0, terraform: 0, restore: 40, dns: 5, ours: 15 },
+    },
+    losses: { redis: { seconds: 41, markers: { acknowledged: 900, restored: 880, lost: 20 } } },
+  };
+
+  it('measures the RTO of its platform, and is told with all of its parts', () => {
+    const platform = { what: 'platform', kinds: [], systems: ['redis'] };
+    const older = measure(9, { what: 'platform', kind: null, at: ago(DAY) });
+    expect(rto([older, measurementOf(record)], platform)).toMatchObject({
+      ...{ standing: 'met', measuredSeconds: 110 },
+      why: 'the failover from west to east, 1 min 50 s and its detection: detection unknown, people 50 s, fence 0.0 s, Terraform 0.0 s, restore 40 s, DNS 5.0 s, ours 15 s; 1 h ago',
+    });
+  });
+
+  it('says beside the RPO of a system what it lost of it', () => {
+    const now = rpo([backup(60, { provenAt: ago(30) })]);
+    const found = withLastLoss(now, record, NOW);
+    expect(found).toEqual({
+      ...now,
+      why: 'at-60; the failover 1 h ago lost at most 41 s, 20 of 900 markers',
+    });
+    expect(withLastLoss(now, null, NOW)).toBe(now);
+    expect(withLastLoss({ ...now, what: 'postgres' }, record, NOW).why).toBe(now.why);
   });
 });
 

@@ -1,0 +1,92 @@
+// The activities `ledger.<verb>`, all at the witness: files that are written once, and lists that a workload keeps.
+import { createReadStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LedgerActivities } from '../../domain/contracts/ledger.ts';
+import {
+  type FailoverRecord,
+  failoverRecordName,
+  formatFailoverRecord,
+  isFailoverRecordName,
+  parseFailoverRecord,
+} from '../../domain/failover-record.ts';
+import { Failure } from '../../domain/failures.ts';
+import { type AcknowledgedMarkers, MARKERS, type MarkedSystem, markerListName } from '../../domain/markers.ts';
+import { isOutageName, outageAt, parseOutage } from '../../domain/outage.ts';
+import { asDiskFailure, publishRecord, unless } from '../shared/durable-files.ts';
+
+export interface LedgerOptions {
+  readonly platform: string;
+  readonly witnessDirectory: string;
+}
+
+export interface Ledger extends LedgerActivities {
+  /** The newest failover's record; null before the first. @throws {Failure} LEDGER_BROKEN. */
+  newestFailover(): Promise<FailoverRecord | null>;
+}
+
+export function createLedger({ platform, witnessDirectory }: LedgerOptions): Ledger {
+  const folder = join(witnessDirectory, 'ledger');
+  const below = (name: string) => join(folder, name);
+  return {
+    /**
+     * Does: reads what outside probes wrote of this platform.
+     * Repeat: reads again. Undo: none needed, nothing is changed.
+     */
+    readOutage: async ({ startedAt, openedAt }) => {
+      const names = (await namesIn(below('outages'))).filter(isOutageName);
+      const texts = await Promise.all(names.map((name) => textOf(join(below('outages'), name))));
+      const records = texts.map((text, index) => parseOutage(text, names[index] as string));
+      return outageAt(
+        records.filter((record) => record.platform === platform),
+        startedAt,
+        openedAt,
+      );
+    },
+    /**
+     * Does: counts the lines of the lists that a workload keeps of its acknowledged markers.
+     * Repeat: counts again. Undo: none needed, nothing is changed.
+     */
+    readMarkers: async () => {
+      const systems = Object.keys(MARKERS) as MarkedSystem[];
+      const counts = await Promise.all(
+        systems.map((system) => countLines(join(below('markers'), markerListName(system)))),
+      );
+      const known = systems.map((system, index) => [system, counts[index]] as const);
+      return Object.fromEntries(known.filter(([, count]) => count !== null)) as AcknowledgedMarkers;
+    },
+    /**
+     * Does: creates the record of an epoch, only if it is absent.
+     * Repeat: finds the record of the same run and leaves it as it is. Undo: none: what was measured stays written down.
+     */
+    recordFailover: async ({ record }) => {
+      const name = failoverRecordName(record.epoch);
+      if (await publishRecord(folder, name, formatFailoverRecord(record))) return;
+      const { run } = parseFailoverRecord(await textOf(below(name)), name, platform);
+      if (run !== record.run) throw new Failure('LEDGER_BROKEN', `'${name}' was written by another run: ${run}`);
+    },
+    newestFailover: async () => {
+      const name = (await namesIn(folder)).filter(isFailoverRecordName).sort().at(-1);
+      return name === undefined ? null : parseFailoverRecord(await textOf(below(name)), name, platform);
+    },
+  };
+}
+
+const namesIn = async (folder: string): Promise<readonly string[]> =>
+  (await unless(['ENOENT'], () => readdir(folder))) ?? [];
+
+const textOf = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error) => {
+    throw asDiskFailure(error, path);
+  });
+
+/** Whole lines of a file that somebody may be writing; null when there is none. */
+async function countLines(path: string): Promise<number | null> {
+  return (
+    (await unless(['ENOENT'], async () => {
+      let count = 0;
+      for await (const chunk of createReadStream(path)) for (const byte of chunk as Buffer) if (byte === 10) count += 1;
+      return count;
+    })) ?? null
+  );
+}
