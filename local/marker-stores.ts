@@ -3,8 +3,9 @@
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
-import { manage, type RabbitmqAccess } from '../../local/dataset/rabbitmq-data.ts';
-import type { SiteAccess } from '../../local/site.ts';
+import { MARKERS } from '../domain/markers.ts';
+import { manage, type RabbitmqAccess } from './dataset/rabbitmq-data.ts';
+import type { SiteAccess } from './site.ts';
 import { within } from './within.ts';
 
 export interface MarkerStore {
@@ -19,12 +20,15 @@ export interface MarkerStore {
   read(): Promise<number[]>;
   /** Destroys all of them, as an accident would. */
   lose(): Promise<void>;
+  /** Takes the place for markers away again, with all that is in it. */
+  remove(): Promise<void>;
   close(): Promise<void>;
 }
 
 const DATABASE = 'orchestrator';
-const KEY = 'dr:marker:';
-const QUEUE = 'dr.markers';
+const { schema: SCHEMA, table: TABLE } = MARKERS.postgres;
+const { prefix: KEY } = MARKERS.redis;
+const { queue: QUEUE } = MARKERS.rabbitmq;
 const VHOST = 'agents';
 
 export function markerStores(access: SiteAccess): readonly MarkerStore[] {
@@ -52,21 +56,24 @@ function postgresMarkers({ postgres }: SiteAccess): MarkerStore {
   };
   return {
     system: 'postgres',
-    scope: { kind: 'table', names: { database: DATABASE, schema: 'dr', table: 'markers' } },
+    scope: { kind: 'table', names: { database: DATABASE, schema: SCHEMA, table: TABLE } },
     prepare: async () => {
-      await query('create schema if not exists dr');
+      await query(`create schema if not exists ${SCHEMA}`);
       await query(
-        'create table if not exists dr.markers (marker bigint primary key, at timestamptz not null default now())',
+        `create table if not exists ${SCHEMA}.${TABLE} (marker bigint primary key, at timestamptz not null default now())`,
       );
     },
     write: async (marker) => {
-      await query('insert into dr.markers (marker) values ($1) on conflict do nothing', [marker]);
+      await query(`insert into ${SCHEMA}.${TABLE} (marker) values ($1) on conflict do nothing`, [marker]);
     },
     read: async () =>
-      (await query('select marker::float8 as marker from dr.markers order by marker')).rows.map(({ marker }) => marker),
+      (await query(`select marker::float8 as marker from ${SCHEMA}.${TABLE} order by marker`)).rows.map(
+        ({ marker }) => marker,
+      ),
     lose: async () => {
-      await query('truncate dr.markers');
+      await query(`truncate ${SCHEMA}.${TABLE}`);
     },
+    remove: async () => void (await query(`drop schema ${SCHEMA} cascade`)),
     close: async () => client?.end(),
   };
 }
@@ -75,6 +82,10 @@ function redisMarkers({ redis }: SiteAccess): MarkerStore {
   const client = new Redis({ ...redis, maxRetriesPerRequest: 0, commandTimeout: 20_000, lazyConnect: true });
   client.on('error', () => undefined); // The next command tells.
   const keys = () => client.keys(`${KEY}*`);
+  const lose = async () => {
+    const all = await keys();
+    if (all.length > 0) await client.unlink(all);
+  };
   return {
     system: 'redis',
     scope: { kind: 'pattern', names: { pattern: `${KEY}*`, database: '0' } },
@@ -83,10 +94,8 @@ function redisMarkers({ redis }: SiteAccess): MarkerStore {
       await client.set(`${KEY}${marker}`, new Date().toISOString());
     },
     read: async () => (await keys()).map((key) => Number(key.slice(KEY.length))).sort((a, b) => a - b),
-    lose: async () => {
-      const all = await keys();
-      if (all.length > 0) await client.unlink(all);
-    },
+    lose,
+    remove: lose,
     close: async () => client.disconnect(),
   };
 }
@@ -104,6 +113,7 @@ function rabbitmqMarkers(access: RabbitmqAccess): MarkerStore {
     open = null;
     await closing?.connection.close().catch(() => undefined); // It may be closed already.
   };
+  const lose = async () => void (await manage(access, 'DELETE', `queues/${VHOST}/${QUEUE}`));
   const declare = () =>
     manage(access, 'PUT', `queues/${VHOST}/${QUEUE}`, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
   return {
@@ -126,7 +136,8 @@ function rabbitmqMarkers(access: RabbitmqAccess): MarkerStore {
       await target.waitForConfirms();
       return taken;
     },
-    lose: async () => void (await manage(access, 'DELETE', `queues/${VHOST}/${QUEUE}`)),
+    lose,
+    remove: lose,
     close,
   };
 }

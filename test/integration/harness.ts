@@ -1,13 +1,14 @@
 // A whole platform and its worker as processes of their own, so that each can be killed; and an eye for what a run may
 // not leave behind.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { type RunningPlatform, startPlatform } from '../../local/platform.ts';
+import { descendantsOf, processes } from '../../local/processes.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../workflows/messages.ts';
 
 const WORKER = fileURLToPath(new URL('../../workers/main.ts', import.meta.url));
@@ -183,37 +184,6 @@ function processesUsing(folder: string): string[] {
   return processes()
     .filter(({ command, cwd }) => command.includes(folder) || cwd.startsWith(folder))
     .map(({ command }) => command);
-}
-
-function processes(): {
-  readonly pid: number;
-  readonly parent: number;
-  readonly command: string;
-  readonly cwd: string;
-}[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1]);
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        return [{ pid: Number(name), parent, command, cwd: readlinkSync(`/proc/${name}/cwd`) }];
-      } catch {
-        return []; // It ended while we looked.
-      }
-    });
-}
-
-/** Processes that descend from `pid`, the youngest last. */
-export function descendantsOf(pid: number): number[] {
-  const all = processes();
-  const family = new Set([pid]);
-  for (let before = 0; before !== family.size; ) {
-    before = family.size;
-    for (const { pid: one, parent } of all) if (family.has(parent)) family.add(one);
-  }
-  family.delete(pid);
-  return [...family].sort((a, b) => a - b);
 }
 
 /** Every environment and command line of the processes that descend from `pid`. */

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BackupSummary } from '../../domain/manifest.ts';
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../../domain/systems.ts';
 import { loadDataset } from '../../local/dataset.ts';
-import { descendantsOf, type Harness, startHarness } from './harness.ts';
+import { descendantsOf } from '../../local/processes.ts';
+import { type Harness, startHarness } from './harness.ts';
 
 // A clean checkout is judged by moments that can be repeated; everywhere else they differ from run to run.
 const seed = Number(process.env.HOLDFAST_SEED ?? (process.env.CI ? 26_903 : Date.now() % 100_000));

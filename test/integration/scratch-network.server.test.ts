@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { SYSTEM_NAMES, SYSTEMS } from '../../domain/systems.ts';
-import { descendantsOf, type Harness, startHarness } from './harness.ts';
+import { descendantsOf } from '../../local/processes.ts';
+import { type Harness, startHarness } from './harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {

@@ -8,7 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { BackupRef } from '../../domain/manifest.ts';
-import { descendantsOf, type Harness } from '../integration/harness.ts';
+import { descendantsOf } from '../../local/processes.ts';
+import type { Harness } from '../integration/harness.ts';
 import type { Chance } from './chance.ts';
 
 const run = promisify(execFile);

@@ -3,9 +3,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { wireFailureOf } from '../../domain/wire-failure.ts';
+import { within } from '../../local/within.ts';
 import { approvePlan, resolveStep, runState } from '../../workflows/messages.ts';
 import type { Harness } from '../integration/harness.ts';
-import { within } from './within.ts';
 
 const LOOK_EVERY_MS = 500;
 const RETRIES_OF_A_STEP = 30;

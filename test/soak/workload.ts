@@ -1,8 +1,8 @@
 // The live load: markers into every store, one after the other, as fast as a small platform works. A marker whose answer
 // did not come is sent again until it does, as an application would.
 import { setTimeout as wait } from 'node:timers/promises';
+import type { MarkerStore } from '../../local/marker-stores.ts';
 import { Ledger } from './ledger.ts';
-import type { MarkerStore } from './marker-stores.ts';
 
 const EVERY_MS = 40;
 const PATIENCE_MS = 120_000;
