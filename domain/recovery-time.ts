@@ -94,6 +94,8 @@ const STEP_PARTS: Readonly<Record<string, RecoveryPart>> = {
   fence: 'fence',
   attest: 'fence',
   terraform: 'terraform',
+  prepare: 'terraform',
+  provision: 'terraform',
   answers: 'dns',
 };
 

@@ -64,6 +64,11 @@ describe('the recovery time', () => {
     expect(time({ steps, names: { ...names, ttlSeconds: 5 } })).toMatchObject({ seconds: 100, parts: { dns: 5 } });
   });
 
+  it('counts planning and making what the new site stands on as Terraform', () => {
+    const steps = [step('terraform', 12, 15), step('prepare', 20, 22), step('provision', 22, 30)];
+    expect(parts({ steps })).toMatchObject({ terraform: 13, ours: 77 });
+  });
+
   it('leaves out what follows the opening', () => {
     expect(parts({ steps: [step('postgres', 90, 400)] }).restore).toBe(10);
   });
