@@ -62,6 +62,7 @@ beforeAll(async () => {
   await loadDataset(platform.site.access, { scale: 0.02, seed: 1 });
   product = await startProduct(platform);
   connection = await Connection.connect({ address: platform.temporal.address });
+  await beginWatch();
   await product.dr(['backup', '--all']);
   await product.dr(['backup', 'config']);
 });
@@ -74,6 +75,15 @@ afterAll(async () => {
   await platform?.remove();
   await rm(directory, { recursive: true, force: true });
 });
+
+// The watch over the certificates backs them up as soon as it begins, and would lock them for the document's next command.
+async function beginWatch(): Promise<void> {
+  await product.dr(['schedule', 'apply']);
+  await product.dr(['schedule', 'pause', '--all']);
+  const stored = async () => (await product.dr<BackupSummary[]>(['backups', 'list', 'tls'])).value.length;
+  await expect.poll(stored, { timeout: 90_000, interval: 500 }).toBe(1);
+  await expect.poll(runningBackups, { timeout: 90_000, interval: 500 }).toEqual([]);
+}
 
 /** A run that waits for a person: a file that it must replace cannot be replaced. */
 const RUN = 'restore/demo/config';

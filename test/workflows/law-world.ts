@@ -1,9 +1,7 @@
 // A Temporal server and one pair of workers that serve a fake world at a time: the tests of a file run one after the other.
-import { type Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { expect } from 'vitest';
+import type { Connection, WorkflowHandle } from '@temporalio/client';
 import type { Temporal } from '../../client/temporal/connection.ts';
-import { type WireFailure, wireFailureOf } from '../../domain/wire-failure.ts';
-import { type BackUpSystemInput, CONTROL_QUEUE, type RestoreSystemInput, runState } from '../../workflows/messages.ts';
+import { type BackUpSystemInput, CONTROL_QUEUE, type RestoreSystemInput } from '../../workflows/messages.ts';
 import { startTemporalEnvironment } from '../support/temporal-environment.ts';
 import { createFakeWorld, type FakeWorld } from './fake-world.ts';
 
@@ -91,23 +89,4 @@ export async function worldWithBackups(count = 1): Promise<FakeWorld> {
   }
   world.acts.length = 0;
   return world;
-}
-
-/** The failure that a run ended with. @throws when it succeeded. */
-export function failureOf(promise: Promise<unknown>): Promise<WireFailure> {
-  return promise.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => {
-      expect(error).toBeInstanceOf(WorkflowFailedError);
-      return wireFailureOf(error);
-    },
-  );
-}
-
-export async function waitForQuestion(handle: WorkflowHandle, step: string): Promise<void> {
-  await expect
-    .poll(async () => (await handle.query(runState)).questions.map((question) => question.step), { timeout: 60_000 })
-    .toEqual([step]);
 }

@@ -4,8 +4,9 @@ import { applySchedules, listSchedules } from '../../client/temporal/schedules.t
 import type { WantedSchedule } from '../../client/wanted-schedules.ts';
 import { backUpWorkflowId } from '../../domain/run-names.ts';
 import { CONTROL_QUEUE } from '../../workflows/messages.ts';
+import { failureOf } from './endings.ts';
 import { createFakeWorld, type FakeWorld } from './fake-world.ts';
-import { BACKUP, CONTEXT, failureOf, type LawCourt, openCourt, worldWithBackups } from './law-world.ts';
+import { BACKUP, CONTEXT, type LawCourt, openCourt, worldWithBackups } from './law-world.ts';
 
 let court: LawCourt;
 beforeAll(async () => {

@@ -4,17 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import { SYSTEM_NAMES, SYSTEMS } from '../../domain/systems.ts';
 import { approvePlan, resolveStep, runState } from '../../workflows/messages.ts';
+import { failureOf, waitForQuestion } from './endings.ts';
 import { createFakeWorld, type FakeWorld } from './fake-world.ts';
-import {
-  BACKUP,
-  CONTEXT,
-  failureOf,
-  type LawCourt,
-  openCourt,
-  restoring,
-  waitForQuestion,
-  worldWithBackups,
-} from './law-world.ts';
+import { BACKUP, CONTEXT, type LawCourt, openCourt, restoring, worldWithBackups } from './law-world.ts';
 
 let court: LawCourt;
 beforeAll(async () => {
