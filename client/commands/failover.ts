@@ -1,10 +1,13 @@
 // dr failover plan|run
 import { kindsToTake, systemsOf } from '../../domain/configuration/protection.ts';
+import type { FailoverBrief } from '../../domain/failover-brief.ts';
 import { EXIT, Failure } from '../../domain/failures.ts';
 import { failoverWorkflowId } from '../../domain/run-names.ts';
 import { type FailOverInput, type FailOverResult, siteQueue } from '../../workflows/messages.ts';
 import type { Call, CommandGroup, OptionSpec } from '../command.ts';
 import { accountText, type Objectives, objectivesOf } from '../output/account.ts';
+import { briefOf, lookAtMeasured } from '../failover-brief.ts';
+import { briefText } from '../output/failover-brief.ts';
 import { visible } from '../output/human.ts';
 import { blocks, exitOf, restoredText } from '../output/report.ts';
 import { systemsNamed, WISH_OPTIONS, wishOf } from '../recovery-wish.ts';
@@ -49,6 +52,7 @@ be undone with 'dr runs abort'; from there on it only goes forward. Ctrl-C detac
 function run(call: Call, dryRun: boolean): Promise<number> {
   return withPlatform(call, async (platform) => {
     const input = failoverInput(call, platform, dryRun);
+    const measured = dryRun ? await lookAtMeasured(call) : null;
     const started = await startRun(platform.temporal, {
       workflow: 'failOver',
       id: failoverWorkflowId(input.platform),
@@ -58,7 +62,11 @@ function run(call: Call, dryRun: boolean): Promise<number> {
     });
     const options = { platform: input.platform };
     const followed = await follow<FailOverResult>(platform.temporal, started, call.output, options);
-    return conclude(call.output, followed, (result) => told(call, objectivesOf(platform.configuration), input, result));
+    return conclude(call.output, followed, (result) =>
+      measured === null
+        ? told(call, objectivesOf(platform.configuration), input, result)
+        : toldPlan(call, briefOf(call, platform.configuration, result.plan, measured), result),
+    );
   });
 }
 
@@ -88,17 +96,15 @@ function requireSite(word: string | undefined, sites: readonly string[]): string
   return word;
 }
 
-function told(
-  { output }: Call,
-  objectives: Objectives,
-  { dryRun, platform, site }: FailOverInput,
-  result: FailOverResult,
-): number {
+function told({ output }: Call, objectives: Objectives, { platform }: FailOverInput, result: FailOverResult): number {
   const { plan } = result;
-  const next = dryRun
-    ? `nothing was changed\nNEXT: dr failover run --to ${site}`
-    : `site '${plan.to}' serves now (epoch ${plan.epoch.next})\nNEXT: set activeSite of '${platform}' to ${plan.to}, restart the workers, then 'dr schedule apply'`;
+  const next = `site '${plan.to}' serves now (epoch ${plan.epoch.next})\nNEXT: set activeSite of '${platform}' to ${plan.to}, restart the workers, then 'dr schedule apply'`;
   const account = result.record === null ? '' : accountText(result.record, objectives);
-  output.answer(blocks(dryRun ? planText(plan) : restoredText(result, output), account, next), result);
-  return dryRun ? EXIT.done : exitOf(result.report.outcome, result.findings);
+  output.answer(blocks(restoredText(result, output), account, next), result);
+  return exitOf(result.report.outcome, result.findings);
+}
+
+function toldPlan({ output }: Call, brief: FailoverBrief, result: FailOverResult): number {
+  output.answer(blocks(briefText(brief), planText(result.plan), 'nothing was changed'), { ...result, brief });
+  return EXIT.done;
 }

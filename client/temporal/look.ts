@@ -27,7 +27,8 @@ export async function lookAtTemporal(loaded: Loaded): Promise<TemporalSeen> {
   }
 }
 
-async function look<T>(work: () => Promise<T>): Promise<Look<T>> {
+/** What was seen, or why nothing was. Never throws. */
+export async function look<T>(work: () => Promise<T>): Promise<Look<T>> {
   try {
     return { seen: await work() };
   } catch (error) {

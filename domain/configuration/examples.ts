@@ -66,12 +66,17 @@ const BY_NAME: Readonly<Record<string, string>> = {
   stateful: '["module.stores.openstack_compute_instance_v2.postgres"]',
   program: '/usr/local/bin/terraform',
   providers: '/usr/share/terraform/providers',
+  role: 'on call',
+  reach: '+49 30 1234567',
+  currency: 'EUR',
+  downtimePerHour: '45000',
   offer: '["aws","s3","cp","/etc/holdfast/west","s3://orders-switch/west"]',
 };
 
 const BY_PLACE: Readonly<Record<string, string>> = {
   'dns.name': 'orders.example',
   'records.name': 'app.orders.example',
+  'contacts.name': 'Anna Berger',
   'healthCheck.id': '11111111-2222-4333-8444-555555555555',
   'terraform.directory': '/etc/holdfast/terraform/east',
   'backend.bucket': 'orders-terraform',

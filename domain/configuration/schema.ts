@@ -4,6 +4,7 @@ import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
 import { failover, fence } from './schema-failover.ts';
 import { terraform } from './schema-terraform.ts';
+import { contact, costs } from './schema-people.ts';
 import { argv, duration, durationMs, path, port, secret, slug } from './values.ts';
 
 export { durationMs } from './values.ts';
@@ -278,6 +279,8 @@ export const configurationSchema = z.strictObject({
     }),
   ),
   notifications: z.array(notification).default([]),
+  contacts: z.array(contact).default([]).describe("who is called; 'dr reference' prints them"),
+  costs: costs.optional().describe('what an outage costs; a plan of a failover says it'),
   dns: dns.optional().describe('the public names of the platform; without it a failover moves no traffic'),
 });
 

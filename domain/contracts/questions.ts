@@ -3,6 +3,7 @@
 
 import type { FailureCode, FailureDetails } from '../failures.ts';
 import type { BackupRef } from '../manifest.ts';
+import { MEASURED_ACTS, SEARCHED_RECORDS } from '../status/measurements.ts';
 import type { SystemName } from '../systems.ts';
 import type { ListInput } from './repository.ts';
 
@@ -17,6 +18,7 @@ export type Question =
   | { readonly kind: 'inspect'; readonly system: SystemName; readonly kinds: readonly string[] }
   | { readonly kind: 'checkRepository' }
   | { readonly kind: 'listAudit'; readonly newest: number }
+  | { readonly kind: 'listMeasured' }
   | { readonly kind: 'verifyAudit' };
 
 export interface Call {
@@ -54,6 +56,8 @@ export function callFor(question: Question, context: { readonly site: string; re
       return control('repository.prepare', { run });
     case 'listAudit':
       return control('audit.list', { newest: question.newest });
+    case 'listMeasured':
+      return control('audit.newestOf', { acts: MEASURED_ACTS, among: SEARCHED_RECORDS });
     case 'verifyAudit':
       return control('audit.verify', {});
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import type { FailoverBrief } from '../../domain/failover-brief.ts';
 import type { BackupSummary } from '../../domain/manifest.ts';
 import { type Checksums, differences, siteChecksums } from '../../local/checksums.ts';
 import { loadDataset } from '../../local/dataset.ts';
@@ -109,7 +110,9 @@ describe('dr failover', () => {
     const before = await siteChecksums(east);
     const { status, stdout } = await call('failover', 'plan', '--to', 'east', '--unproven', '--json');
     expect(status, stdout).toBe(0);
-    const { plan } = JSON.parse(stdout) as FailOverResult;
+    const { plan, brief } = JSON.parse(stdout) as FailOverResult & { readonly brief: FailoverBrief };
+    expect(brief.next).toBe('dr failover run --to east --unproven');
+    expect(brief.measuredBy).toContain('never measured: a restore of postgres logical');
     expect(plan).toMatchObject({ from: 'west', to: 'east', epoch: { now: 0, next: 1 }, approvals: 2 });
     expect(Object.keys(plan.lossSeconds)).toEqual(['postgres', 'redis', 'rabbitmq', 'config', 'tls']);
     expect(Math.min(...Object.values(plan.lossSeconds))).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { worstExit } from '../../client/commands/doctor.ts';
 import { reportFailure, toldFailure } from '../../client/failure-report.ts';
+import { briefText } from '../../client/output/failover-brief.ts';
 import { table, timeText, visible } from '../../client/output/human.ts';
 import { makePainter } from '../../client/output/live.ts';
 import { Output, type TextSink } from '../../client/output/output.ts';
@@ -43,6 +44,30 @@ const LOADING = {
   lastFailure: 'connection reset',
   progress: { what: 'orders', doneBytes: 1_048_576, totalBytes: 4_194_304, bytesPerSecond: 524_288 },
 };
+
+describe('the head of a failover plan', () => {
+  it('puts what is lost first and the next command last, a label a line', () => {
+    const brief = {
+      ...{ lossSeconds: { postgres: 2520, redis: 660 }, serveSeconds: 200, measuredBy: 'a live recovery, 3 h ago' },
+      ...{
+        besides: ['2 signatures', 'the rest'],
+        waiting: ['a', 'b'],
+        unknown: ['c'],
+        next: 'dr failover run --to east',
+      },
+    };
+    expect(briefText(brief)).toBe(`Lost if now:   at the most the writes of the last
+                 postgres 42 min
+                 redis 11 min
+Serves after:  about 3 min 20 s by restore (measured: a live recovery, 3 h ago)
+               besides: 2 signatures; the rest
+Waiting costs: a
+               b
+Unknown:       c
+NEXT:          dr failover run --to east`);
+    expect(briefText({ ...brief, serveSeconds: null, measuredBy: 'never' })).toContain('unknown by restore (never)');
+  });
+});
 
 describe('text for people', () => {
   it('shows what a terminal would obey', () => {
