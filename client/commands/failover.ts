@@ -105,6 +105,8 @@ function told({ output }: Call, objectives: Objectives, { platform }: FailOverIn
 }
 
 function toldPlan({ output }: Call, brief: FailoverBrief, result: FailOverResult): number {
-  output.answer(blocks(briefText(brief), planText(result.plan), 'nothing was changed'), { ...result, brief });
+  // The last line is what is still on the screen when the plan is long.
+  const end = `nothing was changed\nNEXT: ${visible(brief.next)}`;
+  output.answer(blocks(briefText(brief), planText(result.plan), end), { ...result, brief });
   return EXIT.done;
 }

@@ -43,10 +43,10 @@ export async function pollersOf(
 export async function requireWorkers(temporal: Temporal, queues: readonly string[]): Promise<void> {
   const facts = await Promise.all(queues.map((queue) => pollersOf(temporal, queue)));
   const silent = facts.filter(({ workers }) => workers.length === 0).map(({ queue }) => queue);
-  const first = silent[0];
-  if (first === undefined) return;
+  if (silent.length === 0) return;
   const names = silent.map((queue) => `'${queue}'`).join(' and ');
   throw new Failure('NO_WORKER', `no worker polls ${silent.length === 1 ? 'queue' : 'queues'} ${names}`, {
-    queue: first,
+    // Each may belong on another machine, so each is a command of its own.
+    queue: silent.join("' and 'dr worker --queue "),
   });
 }

@@ -112,7 +112,7 @@ describe('dr failover', () => {
     expect(status, stdout).toBe(0);
     const { plan, brief } = JSON.parse(stdout) as FailOverResult & { readonly brief: FailoverBrief };
     expect(brief.next).toBe('dr failover run --to east --unproven');
-    expect(brief.measuredBy).toContain('never measured: a restore of postgres logical');
+    expect(brief.measuredBy).toContain('never measured: a restore of postgres ');
     expect(plan).toMatchObject({ from: 'west', to: 'east', epoch: { now: 0, next: 1 }, approvals: 2 });
     expect(Object.keys(plan.lossSeconds)).toEqual(['postgres', 'redis', 'rabbitmq', 'config', 'tls']);
     expect(Math.min(...Object.values(plan.lossSeconds))).toBeGreaterThan(0);

@@ -50,7 +50,7 @@ describe('dr before a worker runs', () => {
   it('refuses to start a run that would wait for ever', async () => {
     const { status, stdout, stderr } = await run('backup', '--all');
     expect(stderr).toBe(
-      "no worker polls queues 'control' and 'site.west'\nMEANS: the run would wait for ever\nDO: start one: 'dr worker --queue control'\n",
+      "no worker polls queues 'control' and 'site.west'\nMEANS: the run would wait for ever\nDO: start one: 'dr worker --queue control' and 'dr worker --queue site.west'\n",
     );
     expect({ status, stdout }).toEqual({ status: 7, stdout: '' });
   });
