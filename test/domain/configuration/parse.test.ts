@@ -43,7 +43,7 @@ describe('parseConfiguration', () => {
     expect(linesOf(text)).toMatchInlineSnapshot(`
       [
         "h.yaml:2:13: error: activeSite: no site is called 'wset': known: 'west'; for example west",
-        "h.yaml:3:1: error: banana: 'banana' is not a setting here: known are 'platform', 'temporal', 'activeSite', 'witness', 'sites', 'repository', 'failover', 'objectives', 'schedules', 'status', 'notifications', 'dns'",
+        "h.yaml:3:1: error: banana: 'banana' is not a setting here: known are 'platform', 'temporal', 'activeSite', 'witness', 'sites', 'repository', 'failover', 'objectives', 'schedules', 'status', 'notifications', 'contacts', 'costs', 'dns'",
       ]
     `);
   });
