@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
 import { failover, fence } from './schema-failover.ts';
-import { terraform } from './schema-terraform.ts';
 import { contact, costs } from './schema-people.ts';
+import { terraform } from './schema-terraform.ts';
 import { argv, duration, durationMs, path, port, secret, slug } from './values.ts';
 
 export { durationMs } from './values.ts';

@@ -17,6 +17,7 @@ const plan: FailoverPlan = {
   },
   stages: [['postgres', 'redis'], ['rabbitmq']],
   members: {},
+  terraform: null,
   lossSeconds: { postgres: 3600, redis: 300, rabbitmq: 3600 },
   approvals: 2,
   summary: [],
