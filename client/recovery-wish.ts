@@ -34,6 +34,17 @@ export function wishOf(options: CallOptions): Pick<RecoverPlatformInput, 'at' | 
   };
 }
 
+/** `--target postgres=7312…`: what stores are now that were built anew. @throws {Failure} USAGE. */
+export function identitiesOf(words: readonly string[]): NonNullable<RecoverPlatformInput['identities']> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, system = '', identity = ''] = /^([a-z]+)=(.+)$/s.exec(word) ?? [];
+      if (!isSystemName(system)) throw new Failure('USAGE', `'${visible(word)}' is not SYSTEM=IDENTITY`);
+      return [system, identity];
+    }),
+  );
+}
+
 /** The systems that the words name, or all that the site has. @throws {Failure} USAGE. */
 export function systemsNamed(words: readonly string[], configuration: Configuration, site: string): SystemName[] {
   const there = systemsOf(configuration, site);

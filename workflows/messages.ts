@@ -128,6 +128,8 @@ export interface RecoverPlatformInput extends RunContext, RecoveryWish {
   readonly dryRun: boolean;
   /** The systems' own choices, as for a restore. */
   readonly options: Readonly<Partial<Record<SystemName, Readonly<Record<string, string>>>>>;
+  /** What a store is now that is not the one which its backup was taken from: it was built anew. */
+  readonly identities?: Readonly<Partial<Record<SystemName, string>>>;
 }
 
 export interface RecoverPlatformResult {

@@ -89,7 +89,7 @@ async function release({ requestedBy: person }: RecoverPlatformInput, members: r
 }
 
 const makePlan = (run: RecoveryRun, set: RecoverySet, tier: string | null): Promise<RecoveryPlan> =>
-  planTogether<RecoveryPlan>(run, { set, tier }, async (plans) =>
+  planTogether<RecoveryPlan>(run, { set, tier, identities: run.input.identities ?? {} }, async (plans) =>
     decided(() => planRecovery({ ...run.input, set, plans })),
   );
 

@@ -5,7 +5,7 @@ import { type RecoverPlatformInput, type RecoverPlatformResult, siteQueue } from
 import type { Call, CommandSpec } from '../command.ts';
 import { refuseWrongName } from '../confirm.ts';
 import { blocks, exitOf, restoredText } from '../output/report.ts';
-import { systemsNamed, WISH_OPTIONS, wishOf } from '../recovery-wish.ts';
+import { identitiesOf, systemsNamed, WISH_OPTIONS, wishOf } from '../recovery-wish.ts';
 import { planText } from '../temporal/decide.ts';
 import { conclude, follow } from '../temporal/follow.ts';
 import { type Platform, runContext, withPlatform } from '../temporal/platform.ts';
@@ -17,6 +17,11 @@ export const spec: CommandSpec = {
   args: '[system...]',
   options: [
     ...WISH_OPTIONS,
+    {
+      flags: '--target <system=identity>',
+      description: 'what a store is now that was built anew, as its refusal names it (may be repeated)',
+      repeatable: true,
+    },
     { flags: '--test', description: 'into scratch, every system at once: validated, reported, removed' },
     { flags: '--dry-run', description: 'choose the set, make and show the plan, then stop' },
     { flags: '--confirm <platform>', description: "the platform's name, in place of typing it" },
@@ -60,6 +65,7 @@ function recoverInput({ args, options }: Call, platform: Platform): RecoverPlatf
     ...runContext(platform),
     systems: systemsNamed(args, platform.configuration, platform.site),
     ...wishOf(options),
+    identities: identitiesOf(options.list('target')),
     target: options.flag('test') ? 'scratch' : 'live',
     dryRun: options.flag('dryRun'),
   };

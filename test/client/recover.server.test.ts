@@ -73,6 +73,16 @@ describe('dr recover', () => {
     expect(differences(lost, await siteChecksums(platform.site))).toEqual([]);
   });
 
+  it('takes a store for another one when it is told so, and refuses one that is not the one named', {
+    timeout: 240_000,
+  }, async () => {
+    const { status, stdout } = await recover('redis', '--unproven', '--dry-run', '--target', 'redis=another');
+    expect(status).toBe(4);
+    expect(JSON.parse(stdout).error).toMatchObject({ code: 'TARGET_MISMATCH' });
+    expect(stdout).toContain("the restore is for 'another'");
+    expect((await recover('--target', 'redis', '--dry-run')).status).toBe(2);
+  });
+
   it('carries out nothing without the name of the platform', { timeout: 240_000 }, async () => {
     const lost = await siteChecksums(platform.site);
     const { status } = await recover('--unproven');
