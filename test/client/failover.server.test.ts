@@ -33,6 +33,7 @@ let zone: LocalRoute53;
 let connection: Connection;
 let asBackedUp: Checksums;
 
+const seenFromEast = () => join(keys, 'holdfast.yaml');
 const env = () => ({ HOLDFAST_CONFIG: platform.configurationFile });
 const now = (name: string) => {
   const resolver = new Resolver();
@@ -55,7 +56,9 @@ beforeAll(async () => {
   await loadDataset(platform.site.access, { scale: 0.01, seed: 1 });
   connection = await Connection.connect({ address: platform.temporal.address });
   west = await startProduct(platform);
-  eastWorker = startDr(['worker', '--queue', 'control', '--queue', 'site.east'], { env: env() });
+  eastWorker = startDr(['worker', '--queue', 'control', '--queue', 'site.east'], {
+    env: { HOLDFAST_CONFIG: seenFromEast() },
+  });
   asBackedUp = await siteChecksums(platform.site);
   await west.dr(['backup', '--all']);
 });
@@ -87,7 +90,11 @@ async function addZone(): Promise<void> {
       authoritativeServers: zone.nameServers.map(({ address }) => address),
     },
   };
-  await writeFile(platform.configurationFile, stringify(configuration, { aliasDuplicateObjects: false }));
+  const text = (one: unknown) => stringify(one, { aliasDuplicateObjects: false });
+  await writeFile(platform.configurationFile, text(configuration));
+  // Seen from east, one store of west never answers: no packet for this address arrives anywhere.
+  const silent = { ...configuration.sites.west, redis: { ...sites.west?.redis, host: '192.0.2.1' } };
+  await writeFile(seenFromEast(), text({ ...configuration, sites: { ...configuration.sites, west: silent } }));
 }
 
 async function makePerson(name: string): Promise<void> {
@@ -127,7 +134,9 @@ describe('dr failover', () => {
     await asked('approve null');
     for (const person of ['anna', 'ben']) expect((await approve(person)).status).toBe(0);
     await asked('fence FENCE_OPEN');
-    await call('runs', 'abort', RUN, 'fence', '--reason', 'west is alive', '--confirm', platform.name);
+    await call('runs', 'retry', RUN, 'fence', '--reason', 'to see it refused again');
+    const abort = () => call('runs', 'abort', RUN, 'fence', '--reason', 'west is alive', '--confirm', platform.name);
+    await expect.poll(async () => (await abort()).status, { timeout: 60_000 }).toBe(0);
     const { status, stdout } = await running.ended;
     expect(status, stdout).toBe(12);
     expect(await epochs()).toEqual(['epoch-000001.json', 'epoch-000002.json']);
@@ -148,6 +157,8 @@ describe('dr failover', () => {
     for (const _ of [1, 2]) expect(JSON.parse((await approve('anna')).stdout)).toEqual({ people: ['anna'], needed: 2 });
     expect(await question()).toBe('approve null');
     expect((await approve('ben')).status).toBe(0);
+    await asked('attest FENCE_UNPROVEN');
+    await call('runs', 'skip', RUN, 'attest', '--reason', 'the provider has switched it off');
     const { status, stdout } = await running.ended;
     expect([0, 3], stdout).toContain(status);
     expect(ofThePlatform(differences(asBackedUp, await siteChecksums(east)))).toEqual([]);
