@@ -26,6 +26,7 @@ export const COMMANDS: readonly TableEntry[] = [
   entry('schedule', 'apply and steer the schedules', () => import('./commands/schedule.ts')),
   entry('runs', 'list, watch and steer runs', () => import('./commands/runs.ts')),
   entry('audit', 'read and check the audit log', () => import('./commands/audit.ts')),
+  entry('reference', 'print the quick reference of this platform', () => import('./commands/reference.ts')),
   entry('runbook', 'print how to restore without Holdfast', () => import('./commands/runbook.ts')),
   entry(
     'rebuild',

@@ -331,7 +331,7 @@ export const FAILURES = {
     EXIT.stuck,
     false,
     'the step failed and its undo failed too: the target is between two states',
-    "a person is needed: look at 'dr runs watch {run}' and docs/BACKUP_PROCEDURES.md",
+    "a person is needed: look at 'dr runs watch {run}' and docs/RECOVERY_PROCEDURES.md",
   ),
   RUN_TERMINATED: kind(
     EXIT.stuck,
