@@ -16,7 +16,7 @@ import {
   recoveryTimeOf,
 } from './recovery-time.ts';
 import type { StepState, Wait } from './run-state.ts';
-import { isSystemName, SYSTEMS, type SystemName } from './systems.ts';
+import { isSystemName, SYSTEM_NAMES, SYSTEMS, type SystemName } from './systems.ts';
 
 export interface StoreLoss {
   /** From the moment of the backup to the planning: what was written in between is lost. */
@@ -163,7 +163,7 @@ function isMarkerLoss(value: unknown): value is MarkerLoss {
 function parseLosses(losses: Readonly<Record<string, StoreLoss>>, name: string): FailoverRecord['losses'] {
   const unknown = Object.keys(losses).find((system) => !isSystemName(system));
   if (unknown !== undefined) throw broken(`'${name}' tells of an unknown system '${unknown}'`);
-  return losses;
+  return Object.fromEntries(SYSTEM_NAMES.flatMap((system) => (losses[system] ? [[system, losses[system]]] : [])));
 }
 
 export const PART_TITLES: Readonly<Record<RecoveryPart, string>> = {

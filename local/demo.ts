@@ -1,82 +1,96 @@
-// `npm run demo [-- --keep]`: the main job on real servers, from an empty folder to data that came back.
+// `npm run demo [-- failover] [-- --keep]`: the main job on real servers, from an empty folder to data that came back;
+// or a site that dies under a live load, and another one that takes over.
 import { parseArgs } from 'node:util';
+import { tellFailover } from './demo/failover/story.ts';
 import { stopKept, writeKept } from './demo/keep.ts';
-import { type Product, startProduct } from './demo/product.ts';
+import { startProduct } from './demo/product.ts';
+import { Interrupted, Running } from './demo/running.ts';
 import { Screen, time } from './demo/screen.ts';
 import { tellStory } from './demo/story.ts';
 import { type RunningPlatform, startPlatform } from './platform.ts';
 
 const HELP = `npm run demo                      start, load, back up, verify, destroy, restore, compare; leaves nothing behind
-npm run demo -- --keep            leaves everything running
+npm run demo -- failover          two sites under a live load: west is killed, east takes over; what it took and lost
+npm run demo -- --keep            leaves everything running, after either of them
 npm run demo -- --stop FOLDER     ends what --keep left, and removes its folder
-npm run demo -- --scale 0.1       a tenth of the data`;
+npm run demo -- --scale 0.1       a tenth of the data (default: 1; of the failover 0.2)`;
 
 const screen = new Screen();
 
-/** What is running, for the clean-up: it is filled as the demo goes on. */
-interface Stage {
-  platform: Promise<RunningPlatform> | null;
-  product: Promise<Product> | null;
-  /** True once the clean-up has begun: nothing may be started any more. */
-  isClosing: boolean;
+/** How a demo ended, and how it is left running. */
+interface End {
+  readonly good: boolean;
+  readonly platform: RunningPlatform;
+  /** Writes down what stopping it later takes. */
+  keep(): Promise<void>;
 }
-
-class Interrupted extends Error {}
 
 process.exitCode = await main();
 // Servers that were kept would hold this process.
 process.exit();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       keep: { type: 'boolean', default: false },
       stop: { type: 'string' },
-      scale: { type: 'string', default: '1' },
+      scale: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) screen.line(HELP);
+  const [which = 'main', ...more] = positionals;
+  const tell = which === 'main' ? tellMain : which === 'failover' ? tellTakeover : null;
+  if (values.help || tell === null || more.length > 0) screen.line(HELP);
   else if (values.stop !== undefined) await stopKept(values.stop);
-  else return demo(values.keep, Number(values.scale));
-  return 0;
+  else return demo(tell, values.keep, values.scale === undefined ? undefined : Number(values.scale));
+  return values.help || tell !== null ? 0 : 2;
 }
 
-async function demo(keep: boolean, scale: number): Promise<number> {
+type Telling = (running: Running, scale?: number) => Promise<End>;
+
+async function demo(tell: Telling, keep: boolean, scale: number | undefined): Promise<number> {
   const started = Date.now();
-  const stage: Stage = { platform: null, product: null, isClosing: false };
+  const running = new Running();
   const interrupted = interruption(); // Heard from before the first server starts.
-  const telling = tell(stage, scale);
+  const telling = tell(running, scale);
   for (const end of [interrupted, telling]) end.catch(() => undefined); // Whichever comes second has no reader.
   try {
-    const good = await Promise.race([telling, interrupted]);
-    screen.chapter(`${good ? 'Everything is back' : 'NOT everything is back'}, ${time(Date.now() - started)} in all`);
-    if (keep) await leave(stage);
-    else await cleanUp(stage);
-    return good ? 0 : 1;
+    const end = await Promise.race([telling, interrupted]);
+    screen.chapter(
+      `${end.good ? 'Everything is back' : 'NOT everything is back'}, ${time(Date.now() - started)} in all`,
+    );
+    if (keep) await leave(end);
+    else await cleanUp(running);
+    return end.good ? 0 : 1;
   } catch (error) {
     screen.chapter(error instanceof Interrupted ? 'Interrupted' : `Stopped: ${(error as Error).message}`);
-    await cleanUp(stage);
+    await cleanUp(running);
     return error instanceof Interrupted ? 130 : 1;
   }
 }
 
-async function tell(stage: Stage, scale: number): Promise<boolean> {
+async function tellMain(running: Running, scale = 1): Promise<End> {
   screen.chapter('Start a platform: Temporal, S3, PostgreSQL, Redis, RabbitMQ');
   const started = Date.now();
   const temporalAddress = process.env.TEMPORAL_ADDRESS || undefined;
-  stage.platform = startPlatform({
-    temporalAddress,
-    onPart: (part) => screen.good(`${part} after ${time(Date.now() - started)}`),
+  const platform = await running.add(async () => {
+    const onPart = (part: string) => screen.good(`${part} after ${time(Date.now() - started)}`);
+    const own = await startPlatform({ temporalAddress, onPart });
+    return { ...own, stop: () => own.remove() };
   });
-  const platform = await stage.platform;
-  if (stage.isClosing) throw new Interrupted();
-  stage.product = startProduct(platform);
-  const product = await stage.product;
+  const product = await running.add(() => startProduct(platform));
   screen.good(`worker after ${time(Date.now() - started)}`);
   screen.line(`  everything is below ${platform.directory}`);
   screen.line(`  Temporal's Web UI: ${platform.temporal.uiUrl ?? `that of ${temporalAddress}`}`);
-  return tellStory({ platform, product, screen, scale });
+  const good = await tellStory({ platform, product, screen, scale });
+  return { good, platform, keep: () => writeKept(platform, [product.workerPid]) };
+}
+
+async function tellTakeover(running: Running, scale = 0.2): Promise<End> {
+  const { stage, good } = await tellFailover({ running, screen, scale });
+  const { platform, east, otherPids } = stage;
+  return { good, platform, keep: () => writeKept(platform, otherPids, [east]) };
 }
 
 /** Rejects at Ctrl-C or a wish to end; further ones are heard and wait for the clean-up. */
@@ -86,19 +100,13 @@ function interruption(): Promise<never> {
   });
 }
 
-async function cleanUp(stage: Stage): Promise<void> {
-  stage.isClosing = true;
+async function cleanUp(running: Running): Promise<void> {
   screen.line('  stopping everything and removing its folder');
-  const product = await stage.product?.catch(() => null);
-  await product?.stop();
-  const platform = await stage.platform?.catch(() => null);
-  await platform?.remove();
+  await running.close();
 }
 
-async function leave(stage: Stage): Promise<void> {
-  const [platform, product] = await Promise.all([stage.platform, stage.product]);
-  if (platform === null || product === null) return;
-  await writeKept(platform, product.workerPid);
+async function leave({ platform, keep }: End): Promise<void> {
+  await keep();
   screen.line(`  still running, Web UI ${platform.temporal.uiUrl ?? 'as before'}`);
   screen.line(`  try:  export HOLDFAST_CONFIG=${platform.configurationFile}`);
   screen.line('        node client/dr.mjs backups list');

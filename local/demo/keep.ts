@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { RunningPlatform } from '../platform.ts';
+import type { RunningSite } from '../site.ts';
 
 const run = promisify(execFile);
 const FILE = 'running.json';
@@ -18,27 +19,39 @@ interface KeptProcess {
 }
 
 interface Kept {
+  /** Ended before anything else, so that nothing works on stores that go away. */
+  readonly first: readonly KeptProcess[];
   readonly processes: readonly KeptProcess[];
   /** Argument lists that stop the stores. */
   readonly stops: readonly (readonly string[])[];
 }
 
-/** Writes what stopping the platform later takes. */
-export async function writeKept(platform: RunningPlatform, workerPid: number): Promise<void> {
-  const { s3, site, ownTemporal } = platform;
-  const pids = [workerPid, s3.pid, ...(ownTemporal === null ? [] : [ownTemporal.pid])];
-  const processes = await Promise.all(pids.map(async (pid) => ({ pid, startedAt: (await startOf(pid)) ?? '' })));
-  const services = [site.postgres, site.redis, site.rabbitmq].map(({ configuration }) => configuration.service);
-  const kept: Kept = { processes, stops: services.flatMap((service) => (service ? [service.stop] : [])) };
+/**
+ * Writes what stopping the platform later takes.
+ * @param workers what must end before the stores do. @param sites those whose stores run.
+ */
+export async function writeKept(
+  platform: RunningPlatform,
+  workers: readonly number[],
+  sites: readonly RunningSite[] = [platform.site],
+): Promise<void> {
+  const { s3, ownTemporal } = platform;
+  const pids = [s3.pid, ...(ownTemporal === null ? [] : [ownTemporal.pid])];
+  const started = (all: readonly number[]) =>
+    Promise.all(all.map(async (pid) => ({ pid, startedAt: (await startOf(pid)) ?? '' })));
+  const [first, processes] = [await started(workers), await started(pids)];
+  const services = sites.flatMap(({ postgres, redis, rabbitmq }) =>
+    [postgres, redis, rabbitmq].map(({ configuration }) => configuration.service),
+  );
+  const kept: Kept = { first, processes, stops: services.flatMap((service) => (service ? [service.stop] : [])) };
   await writeFile(join(platform.directory, FILE), JSON.stringify(kept, null, 2), { mode: 0o600 });
 }
 
 /** Ends a platform that was kept and removes its folder. @throws when the folder is not one of ours. */
 export async function stopKept(directory: string): Promise<void> {
   const kept = JSON.parse(await readFile(join(directory, FILE), 'utf8')) as Kept;
-  const [worker, ...servers] = kept.processes;
-  if (worker) await end(worker); // First, so that nothing works on stores that go away.
-  await Promise.all([...servers.map(end), ...kept.stops.map(([command = '', ...args]) => run(command, args))]);
+  await Promise.all(kept.first.map(end));
+  await Promise.all([...kept.processes.map(end), ...kept.stops.map(([command = '', ...args]) => run(command, args))]);
   await rm(directory, { recursive: true, force: true });
 }
 

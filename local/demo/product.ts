@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -27,14 +28,23 @@ export interface Product {
   typed(words: readonly string[]): string;
   /** Runs `dr`; its progress goes to standard error. @throws {Error} with its three lines unless it ends with 0 or 3. */
   dr<T>(words: readonly string[], configurationFile?: string): Promise<Answer<T>>;
+  /** Runs `dr` as it is and gives every line of both its outputs to `line`, as it comes. @returns its exit code. */
+  watch(words: readonly string[], line: (text: string) => void): Promise<number>;
   /** Ends the worker and every `dr` that still runs. */
   stop(): Promise<void>;
 }
 
-/** Starts a worker for the platform and waits until it takes work. `dr` draws its progress unless told not to. */
-export async function startProduct(platform: RunningPlatform, showsProgress = true): Promise<Product> {
-  const logFile = join(platform.directory, 'worker.log');
-  const worker = startWorker(platform.configurationFile, logFile);
+/**
+ * Starts a worker for the platform and waits until it takes work. `dr` draws its progress unless told not to.
+ * @param queues what the worker serves; default: the control queue and that of the active site.
+ */
+export async function startProduct(
+  platform: RunningPlatform,
+  showsProgress = true,
+  queues: readonly string[] = [CONTROL_QUEUE, siteQueue(platform.site.name)],
+): Promise<Product> {
+  const logFile = join(platform.directory, `worker-${queues.at(-1)}.log`);
+  const worker = startWorker(platform.configurationFile, logFile, queues);
   const calls = new Set<ChildProcess>();
   let isStopped = false;
   const stop = async () => {
@@ -43,28 +53,34 @@ export async function startProduct(platform: RunningPlatform, showsProgress = tr
     await endWorker(worker);
   };
   try {
-    await untilPolled(platform, worker, logFile);
+    await untilPolled(platform, worker, { logFile, queues });
   } catch (error) {
     await stop();
     throw error;
   }
   return {
     workerPid: worker.pid ?? -1,
-    typed: (words) => ['dr', ...words].map(quoted).join(' '),
+    typed,
     dr: async (words, configurationFile = platform.configurationFile) => {
       if (isStopped) throw new Error('the demo is being cleaned up');
       return runCommand({ configurationFile, words, showsProgress }, calls);
     },
+    watch: (words, line) =>
+      watchCommand({ configurationFile: platform.configurationFile, words, showsProgress }, calls, line),
     stop,
   };
 }
 
+/** What a user would type, for showing. */
+export const typed = (words: readonly string[]): string => ['dr', ...words].map(quoted).join(' ');
+
 const quoted = (word: string) => (/^[\w./:=@-]+$/.test(word) ? word : `'${word}'`);
 
-function startWorker(configurationFile: string, logFile: string): ChildProcess {
+function startWorker(configurationFile: string, logFile: string, queues: readonly string[]): ChildProcess {
   const log = openSync(logFile, 'a', 0o600);
   // A process group of its own: Ctrl-C in the terminal must not end it before its work is cleaned up.
-  const worker = spawn(process.execPath, [COMMAND, 'worker', '--config', configurationFile], {
+  const served = queues.flatMap((queue) => ['--queue', queue]);
+  const worker = spawn(process.execPath, [COMMAND, 'worker', '--config', configurationFile, ...served], {
     stdio: ['ignore', log, log],
     detached: true,
   });
@@ -80,9 +96,17 @@ async function endWorker(worker: ChildProcess): Promise<void> {
     if (Date.now() > deadline && worker.pid !== undefined) process.kill(-worker.pid, 'SIGKILL');
 }
 
-async function untilPolled(platform: RunningPlatform, worker: ChildProcess, logFile: string): Promise<void> {
+interface Served {
+  readonly logFile: string;
+  readonly queues: readonly string[];
+}
+
+async function untilPolled(
+  platform: RunningPlatform,
+  worker: ChildProcess,
+  { logFile, queues }: Served,
+): Promise<void> {
   const connection = await Connection.connect({ address: platform.temporal.address });
-  const queues = [CONTROL_QUEUE, siteQueue(platform.site.name)];
   try {
     for (const deadline = Date.now() + WORKER_WITHIN_MS; ; await wait(100)) {
       const counts = await Promise.all(queues.map((queue) => pollers(connection, queue)));
@@ -104,6 +128,27 @@ async function pollers(connection: Connection, name: string): Promise<number> {
   return found?.length ?? 0;
 }
 
+async function watchCommand(
+  { configurationFile, words }: Command,
+  calls: Set<ChildProcess>,
+  line: (text: string) => void,
+): Promise<number> {
+  const child = spawn(process.execPath, [COMMAND, ...words, '--config', configurationFile], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  calls.add(child);
+  for (const output of [child.stdout, child.stderr]) createInterface(output).on('line', line);
+  const exit = await closedWith(child);
+  calls.delete(child);
+  return exit;
+}
+
+const closedWith = (child: ChildProcess): Promise<number> =>
+  new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? -1));
+  });
+
 interface Command {
   readonly configurationFile: string;
   readonly words: readonly string[];
@@ -117,11 +162,7 @@ async function runCommand<T>(command: Command, calls: Set<ChildProcess>): Promis
     stdio: ['ignore', 'pipe', showsProgress ? 'inherit' : 'ignore'],
   });
   calls.add(child);
-  const closed = new Promise<number>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? -1));
-  });
-  const [output, exit] = await Promise.all([text(child.stdout), closed]);
+  const [output, exit] = await Promise.all([text(child.stdout), closedWith(child)]);
   calls.delete(child);
   if (exit !== 0 && exit !== 3) throw new Error(`dr ${words.join(' ')} ended with ${exit}:\n${wordsOf(output)}`);
   return { value: JSON.parse(output) as T, milliseconds: Date.now() - started, exit };

@@ -36,7 +36,7 @@ export async function tellStory(spec: StorySpec): Promise<boolean> {
   return whole && drained && recovered.every(({ same }) => same);
 }
 
-async function load(site: RunningSite, screen: Screen, size: { scale: number; seed: number }): Promise<void> {
+export async function load(site: RunningSite, screen: Screen, size: { scale: number; seed: number }): Promise<void> {
   screen.chapter('Load data: rows, keys and messages');
   const started = Date.now();
   const bars = screen.bars();
@@ -49,7 +49,7 @@ async function load(site: RunningSite, screen: Screen, size: { scale: number; se
   screen.good(`loaded in ${time(Date.now() - started)}`);
 }
 
-async function measure(site: RunningSite, screen: Screen): Promise<Checksums> {
+export async function measure(site: RunningSite, screen: Screen): Promise<Checksums> {
   screen.chapter('Count and checksum everything, without Holdfast');
   const started = Date.now();
   const found = await siteChecksums(site);
@@ -57,14 +57,14 @@ async function measure(site: RunningSite, screen: Screen): Promise<Checksums> {
   return found;
 }
 
-function told({ postgres, redis, rabbitmq, config, tls }: Checksums): string {
+export function told({ postgres, redis, rabbitmq, config, tls }: Checksums): string {
   const sum = (part: Readonly<Record<string, object>>, fact: string) =>
     Object.values(part).reduce((total, facts) => total + Number(new Map(Object.entries(facts)).get(fact) ?? 0), 0);
   const files = Object.keys(config).length + Object.keys(tls).length;
   return `${count(sum(postgres, 'rows'))} rows, ${count(sum(redis, 'keys'))} keys, ${count(sum(rabbitmq, 'messages'))} messages and ${files} files`;
 }
 
-async function backUp(product: Product, screen: Screen): Promise<BackUpPlatformResult> {
+export async function backUp(product: Product, screen: Screen): Promise<BackUpPlatformResult> {
   const words = ['backup', '--all'];
   screen.chapter(`Back everything up:  ${product.typed(words)}`);
   const { value, milliseconds } = await product.dr<BackUpPlatformResult>(words);
@@ -73,7 +73,7 @@ async function backUp(product: Product, screen: Screen): Promise<BackUpPlatformR
   return value;
 }
 
-async function verify(product: Product, screen: Screen): Promise<void> {
+export async function verify(product: Product, screen: Screen): Promise<void> {
   const words = ['verify'];
   screen.chapter(`Prove the backups (read every byte, restore into scratch, compare):  ${product.typed(words)}`);
   const { value, milliseconds } = await product.dr<VerifyBackupsResult>(words);

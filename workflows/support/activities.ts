@@ -42,6 +42,7 @@ const GLANCE: ActivityOptions = {
   ...WAIT,
   startToCloseTimeout: '15s',
   scheduleToCloseTimeout: '20s',
+  heartbeatTimeout: '15s',
   retry: { maximumAttempts: 1 },
 };
 

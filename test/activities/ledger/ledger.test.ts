@@ -65,7 +65,7 @@ describe('the ledger at the witness', () => {
   it('finds the outage of its own platform', async () => {
     for (const [platform, at] of [
       ['orders', '2026-11-24T02:58:00.000Z'],
-      ['other', '2026-11-24T02:59:00.000Z'],
+      ['other', '2026-11-24T02:57:00.000Z'],
     ] as const) {
       const record = { format: 1, platform, what: 'down', at, by: 'a probe' } as const;
       await writeFile(await place('outages', outageName(record)), formatOutage(record));

@@ -11,7 +11,7 @@ test('a platform that was kept is ended later by its folder alone, without proce
   const platform = await startPlatform();
   const worker = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
   const ended = new Promise((resolve) => worker.once('exit', (_, signal) => resolve(signal)));
-  await writeKept(platform, worker.pid ?? -1);
+  await writeKept(platform, [worker.pid ?? -1]);
   await stopKept(platform.directory);
   expect(await ended).toBe('SIGTERM');
   expect(existsSync(platform.directory)).toBe(false);
