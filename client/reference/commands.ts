@@ -39,7 +39,7 @@ dr recover postgres redis --dry-run
 dr restore redis --confirm ${platform}
 \`\`\`
 
-TIME is a moment **before** the accident, with its zone: \`2026-11-23T04:00Z\`. \`TARGET_MISMATCH\` after a store was built anew: the message names what it is now; add it, \`--target postgres=NUMBER\` (of \`dr restore\`: \`--target NUMBER\`).`;
+TIME is a moment **before** the accident, with its zone: \`2026-11-23T04:00Z\`. A store that was built anew is refused as another one: the message names what it is now. Look that it is the new, empty one, and add \`--target postgres=NUMBER\` (of \`dr restore\`: \`--target NUMBER\`).`;
 
 const steer = ({ platform }: ReferenceFacts): string => `## Answer a run that waits
 

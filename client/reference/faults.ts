@@ -48,6 +48,8 @@ const FIXES: readonly (readonly [FailureCode, string])[] = [
 /** What to do about an exit code and about a failure code. */
 export const faultTables = (): string => `## Exit codes
 
+\`echo $?\` right after a command shows its code.
+
 ${tableOf(
   ['code', 'what to do at once'],
   (Object.keys(EXIT_MEANINGS) as ExitName[]).map((name) => [EXIT_MEANINGS[name], AT_ONCE[name]]),

@@ -44,7 +44,7 @@ ${tableOf(
     ['a table, database, key, queue or file is wrong', 'page 2, **Restore a part**'],
     [
       `whole stores are gone; ${active} lives`,
-      `stop the applications; start empty stores at the same addresses; \`dr recover --dry-run\`, then \`dr recover\``,
+      `stop the applications; start empty stores at the same addresses; \`dr recover --dry-run\`, then \`dr recover\`; refused as another store: page 2, **Restore whole stores**`,
     ],
     dead(facts),
   ],
@@ -76,7 +76,7 @@ dr failover run --to ${standby}
 \`\`\`
 
 1. **plan** changes nothing. It begins with what is lost, how long it takes and what nobody knows; its last line is the next command. When it says \`no proven backup\`, add \`--unproven\` to both.${unbuilt(facts)}
-2. **run** stops at \`step 'approve' waits for a person\`. Leave it open; do not answer there. ${approvals} of ${people.join(', ') || '(nobody is named)'} each sign where their own key is, and type \`${platform}\`:
+2. **run** stops at \`step 'approve' waits for a person\`. Leave it open; do not answer there. ${approvals} of ${people.join(', ') || '(nobody is named)'} each sign, on a machine with their own key and \`holdfast.yaml\`, and type \`${platform}\`:
 
    \`\`\`sh
    dr approve failover/${platform} --as ${people[0] ?? 'NAME'} --key KEY_FILE
@@ -90,5 +90,5 @@ dr failover run --to ${standby}
    dr runs abort failover/${platform} --reason "why"
    \`\`\`
 
-4. It is over when it says \`site '${standby}' serves now\`. Then: start the applications at ${standby}; in \`holdfast.yaml\` on every machine set \`activeSite: ${standby}\`; restart the workers; \`dr schedule apply\`; \`dr status\`. Keep ${active} off.`;
+4. It is over when it says \`site '${standby}' serves now\`. Then: start the applications at ${standby}; in \`holdfast.yaml\` on every machine set \`activeSite: ${standby}\`; restart the workers (\`dr worker\`); \`dr schedule apply\`; \`dr status\`. Keep ${active} off.`;
 }
