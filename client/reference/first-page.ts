@@ -44,7 +44,7 @@ ${tableOf(
     ['a table, database, key, queue or file is wrong', 'page 2, **Restore a part**'],
     [
       `whole stores are gone; ${active} lives`,
-      `stop the applications; start empty stores at the same addresses; \`dr recover --dry-run\`, then \`dr recover\`; refused as another store: page 2, **Restore whole stores**`,
+      `stop the applications; start empty stores at the same addresses; \`dr recover --dry-run\`, then \`dr recover\`; refused: page 2`,
     ],
     dead(facts),
   ],
@@ -54,10 +54,7 @@ ${tableOf(
 const dead = ({ active, standby }: ReferenceFacts): readonly string[] =>
   standby === null
     ? [`nothing of ${active} answers`, 'start empty stores on new machines, then as in the line above']
-    : [
-        `nothing of ${active} answers`,
-        `section 3, unless ${active} is back sooner than the plan says that ${standby} serves`,
-      ];
+    : [`nothing of ${active} answers`, `section 3, unless ${active} is back before ${standby} would serve`];
 
 // Where Terraform builds the site, the plan may find nothing to look at yet.
 const unbuilt = ({ standby, configuration }: ReferenceFacts): string =>
@@ -82,7 +79,7 @@ dr failover run --to ${standby}
    dr approve failover/${platform} --as ${people[0] ?? 'NAME'} --key KEY_FILE
    \`\`\`
 
-3. It goes on by itself. Every question ends with the commands that answer it; type them in a second window. About ${active} it may ask two: \`fence\`: ${active} **still answers**: stop its stores or its network, then retry; if ${active} is well, abort. \`attest\`: ${active} is **silent**, which proves nothing: let somebody look (provider, power, network), and skip only when it is off.
+3. It goes on by itself. Every question ends with the commands that answer it; type them in a second window. \`fence\`: ${active} **still answers**: stop its stores or its network, then retry; if it is well, abort. \`attest\`: ${active} is **silent**, which proves nothing: have somebody look (provider, power); skip only when it is off.
 
    \`\`\`sh
    dr runs retry failover/${platform} fence --reason "who stopped what"
