@@ -92,8 +92,8 @@ async function addZone(): Promise<void> {
   };
   const text = (one: unknown) => stringify(one, { aliasDuplicateObjects: false });
   await writeFile(platform.configurationFile, text(configuration));
-  // Seen from east, one store of west never answers: no packet for this address arrives anywhere.
-  const silent = { ...configuration.sites.west, redis: { ...sites.west?.redis, host: '192.0.2.1' } };
+  // Seen from east, one store of west can be neither reached nor refused: nothing is ever connected to this address.
+  const silent = { ...configuration.sites.west, redis: { ...sites.west?.redis, host: '255.255.255.255' } };
   await writeFile(seenFromEast(), text({ ...configuration, sites: { ...configuration.sites, west: silent } }));
 }
 
