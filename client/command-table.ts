@@ -21,7 +21,16 @@ export const COMMANDS: readonly TableEntry[] = [
   entry('verify', 'prove that backups are there, whole and restorable', () => import('./commands/verify.ts')),
   entry('restore', 'restore one system, or one part of it', () => import('./commands/restore.ts')),
   entry('recover', 'restore the whole platform from one recovery set', () => import('./commands/recover.ts')),
-  entry('failover', 'let another site take over from a dead one', () => import('./commands/failover.ts')),
+  entry(
+    'failover',
+    'let another site take over, from a dead one or from one that lives',
+    () => import('./commands/failover.ts'),
+  ),
+  entry(
+    'failback',
+    'return to a site that was the active one before, losing nothing',
+    () => import('./commands/failback.ts'),
+  ),
   entry('approve', "sign a failover's plan", () => import('./commands/approve.ts')),
   entry('schedule', 'apply and steer the schedules', () => import('./commands/schedule.ts')),
   entry('runs', 'list, watch and steer runs', () => import('./commands/runs.ts')),

@@ -10,8 +10,8 @@ import { stateOf } from './temporal/observe.ts';
 import { type Platform, withPlatform } from './temporal/platform.ts';
 import type { Run } from './temporal/start.ts';
 
-/** `dr runs retry|skip RUN STEP --reason …` */
-export function answerStep(call: Call, action: 'retry' | 'skip'): Promise<number> {
+/** `dr runs go|retry|skip RUN STEP --reason …` */
+export function answerStep(call: Call, action: 'go' | 'retry' | 'skip'): Promise<number> {
   const reason = requireReason(call);
   const input = correctedInput(call);
   return withPlatform(call, async (platform) => {

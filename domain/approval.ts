@@ -4,6 +4,10 @@ import { Failure } from './failures.ts';
 import { canonicalJson } from './json.ts';
 import { ISO_TIME, parseJson, SHA256, shapeOf } from './record-shape.ts';
 
+/** What people agree to. */
+const ACTIONS = ['failover', 'failback'] as const;
+export type ApprovedAction = (typeof ACTIONS)[number];
+
 export interface ApprovalStatement {
   readonly format: 1;
   readonly platform: string;
@@ -13,7 +17,7 @@ export interface ApprovalStatement {
   readonly digest: string;
   /** The epoch that the plan takes. */
   readonly epoch: number;
-  readonly action: 'failover';
+  readonly action: ApprovedAction;
   /** The name that the configuration lists the key under. */
   readonly person: string;
   /** ISO time. */
@@ -65,7 +69,9 @@ export function parseApproval(text: string): SignedStatement & { readonly says: 
 function parseStatement(text: string): ApprovalStatement {
   const what = "the approval's statement";
   const shape = shapeOf(parseJson(text, what, 'APPROVAL_REFUSED'), what, 'APPROVAL_REFUSED');
-  if (shape.whole('format') !== 1 || shape.text('action') !== 'failover')
+  const named = shape.text('action');
+  const action = ACTIONS.find((known) => known === named);
+  if (shape.whole('format') !== 1 || action === undefined)
     throw new Failure('APPROVAL_REFUSED', `${what} is of another kind`);
   return {
     format: 1,
@@ -73,7 +79,7 @@ function parseStatement(text: string): ApprovalStatement {
     run: shape.text('run'),
     digest: shape.text('digest', SHA256),
     epoch: shape.whole('epoch'),
-    action: 'failover',
+    action,
     person: shape.text('person'),
     expires: shape.text('expires', ISO_TIME),
     nonce: shape.text('nonce', NONCE),

@@ -5,7 +5,7 @@ import { canonicalJson } from './json.ts';
 import { ISO_TIME, parseJson, shapeOf } from './record-shape.ts';
 
 /** `intent` is what the run wanted the number for. */
-export const INTENTS = ['failover', 'undo'] as const;
+export const INTENTS = ['failover', 'failback', 'undo'] as const;
 export type Intent = (typeof INTENTS)[number];
 
 export interface EpochRecord {
@@ -73,6 +73,18 @@ export function requireUnbroken(numbers: readonly number[]): number {
     throw new Failure('EPOCH_BROKEN', `the record of epoch ${gap + 1} is missing, and later ones are there`);
   if (sorted.length >= LAST) throw new Failure('EPOCH_BROKEN', `there is no epoch after ${LAST}`);
   return sorted.length;
+}
+
+/**
+ * Sites that were the active one and gave it up for good, the last one first; the one that is active now is not among them.
+ * @param records in the order of their numbers.
+ */
+export function formerSites(records: readonly EpochRecord[]): readonly string[] {
+  const isUndone = (index: number) =>
+    records[index + 1]?.intent === 'undo' && records[index + 1]?.run === records[index]?.run;
+  const lasting = records.filter(({ intent }, index) => intent !== 'undo' && !isUndone(index));
+  const active = records.at(-1)?.to;
+  return [...new Set(lasting.map(({ from }) => from).reverse())].filter((site) => site !== active);
 }
 
 /** Who holds a number that somebody else wanted. */

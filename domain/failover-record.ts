@@ -49,10 +49,13 @@ export interface FailoverRecord {
   readonly steps: readonly RecordedStep[];
 }
 
+/** What an account needs of the plan that was carried out. */
+export type AccountedPlan = Pick<FailoverPlan, 'epoch' | 'from' | 'to' | 'stages' | 'lossSeconds'>;
+
 export interface AccountFacts {
   readonly platform: string;
   readonly run: string;
-  readonly plan: FailoverPlan;
+  readonly plan: AccountedPlan;
   readonly markers: MarkerLosses;
   readonly outage: Outage | null;
   readonly startedAt: string;
@@ -80,7 +83,7 @@ export function accountOf(facts: AccountFacts): FailoverRecord {
   };
 }
 
-function lossesOf({ lossSeconds }: FailoverPlan, markers: MarkerLosses): FailoverRecord['losses'] {
+function lossesOf({ lossSeconds }: AccountedPlan, markers: MarkerLosses): FailoverRecord['losses'] {
   const systems = Object.entries(lossSeconds) as [SystemName, number][];
   return Object.fromEntries(
     systems.map(([system, seconds]) => [system, { seconds, markers: markers[system] ?? null }]),

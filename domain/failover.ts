@@ -1,5 +1,6 @@
 // Planning a failover: what is lost if it is done now, what is done and in which order, and what its proof of a fence is
 // worth. Made before anything is touched; approvals bind to its digest.
+import type { ApprovedAction } from './approval.ts';
 import type { DnsState } from './contracts/dns.ts';
 import type { RestorePlan, RestoreStep } from './contracts/protected-system.ts';
 import type { Epoch } from './epoch.ts';
@@ -9,17 +10,15 @@ import { planRecovery, type RecoverySet } from './recovery.ts';
 import type { SystemName } from './systems.ts';
 import { type TerraformPlan, terraformLines } from './terraform.ts';
 
-export interface FailoverPlan {
+/** What is agreed to before another site becomes the active one, whichever way. */
+export interface TakeoverPlan {
   readonly title: string;
+  readonly action: ApprovedAction;
   readonly from: string;
   readonly to: string;
   /** The epoch that holds, and the one that the run takes. */
   readonly epoch: { readonly now: number; readonly next: number };
-  readonly set: RecoverySet;
   readonly stages: readonly (readonly SystemName[])[];
-  readonly members: Readonly<Partial<Record<SystemName, string>>>;
-  /** Seconds of each system's writes that are lost: from its backup's moment to the planning. */
-  readonly lossSeconds: Readonly<Partial<Record<SystemName, number>>>;
   /** Of the Terraform plan that prepares the site; null when nothing is prepared. */
   readonly terraform: string | null;
   readonly approvals: number;
@@ -30,7 +29,15 @@ export interface FailoverPlan {
   readonly digest: string;
 }
 
-export interface FailoverFacts {
+export interface FailoverPlan extends TakeoverPlan {
+  readonly set: RecoverySet;
+  readonly members: Readonly<Partial<Record<SystemName, string>>>;
+  /** Seconds of each system's writes that are lost: from its backup's moment to the planning. */
+  readonly lossSeconds: Readonly<Partial<Record<SystemName, number>>>;
+}
+
+/** What every plan of a takeover rests on. */
+export interface TakeoverFacts {
   readonly platform: string;
   readonly to: string;
   readonly epoch: Epoch;
@@ -45,6 +52,9 @@ export interface FailoverFacts {
   readonly names: DnsState | null;
   /** What Terraform has to change at the new site; null where none is configured. */
   readonly ground: TerraformPlan | null;
+}
+
+export interface FailoverFacts extends TakeoverFacts {
   /** ISO time of the planning. */
   readonly at: string;
 }
@@ -69,6 +79,7 @@ export function planFailover(facts: FailoverFacts): Omit<FailoverPlan, 'digest'>
   const lossSeconds = lossOf(set, facts.at);
   return {
     title: `fail over platform '${platform}' from site '${from}' to site '${to}'`,
+    action: 'failover',
     from,
     to,
     epoch: { now: epoch.number, next: epoch.number + 1 },
@@ -80,7 +91,7 @@ export function planFailover(facts: FailoverFacts): Omit<FailoverPlan, 'digest'>
     approvals,
     summary: [
       ...lossLines(lossSeconds),
-      `takes epoch ${epoch.number + 1}; site '${from}' holds ${epoch.number === 0 ? 'it by the configuration' : `epoch ${epoch.number}`}`,
+      epochLine(epoch),
       ...groundLines(facts),
       fenceLine(from, facts.fence),
       namesLine(facts.names),
@@ -101,32 +112,42 @@ function lossLines(loss: Readonly<Partial<Record<SystemName, number>>>): readonl
   return [`lost if it is done now: the writes of the last ${each.join(', ')}`];
 }
 
-const isPrepared = ({ ground }: FailoverFacts): boolean => (ground?.changes.length ?? 0) > 0;
+/** Whether Terraform has anything to change at the new site. */
+export const isPrepared = ({ ground }: TakeoverFacts): boolean => (ground?.changes.length ?? 0) > 0;
 
-const groundLines = (facts: FailoverFacts): readonly string[] => [
+/** What Terraform changes, and that it stays. */
+export const groundLines = (facts: TakeoverFacts): readonly string[] => [
   ...(facts.ground === null ? [] : terraformLines(facts.ground)),
   ...(isPrepared(facts) ? ['what Terraform makes stays, also when the failover is undone'] : []),
 ];
+
+/** Which number is taken, and who holds which now. */
+export const epochLine = ({ number, site }: Epoch): string =>
+  `takes epoch ${number + 1}; site '${site}' holds ${number === 0 ? 'it by the configuration' : `epoch ${number}`}`;
 
 const fenceLine = (from: string, { commands, stores }: FencePlan): string =>
   commands === 0
     ? `no command fences '${from}': its ${stores.length} stores have to refuse, or people attest that it is cut off`
     : `${commands} commands fence '${from}', proven at its ${stores.length} stores`;
 
-const namesLine = (names: DnsState | null): string =>
+/** What becomes of the public names. */
+export const namesLine = (names: DnsState | null): string =>
   names === null
     ? 'no public names are configured: sending clients to the new site is yours'
     : `moves ${names.records.map(({ name }) => name).join(', ')} in zone ${names.zone.name}`;
 
-const peopleWarnings = ({ approvals, people }: FailoverFacts): readonly string[] =>
+/** Told when fewer people may approve than have to. */
+export const peopleWarnings = ({ approvals, people }: TakeoverFacts): readonly string[] =>
   people.length >= approvals
     ? []
     : [`${approvals} people have to approve, and failover.approvers names ${people.length}: it cannot be carried out`];
 
-const fenceWarnings = (from: string, { stores }: FencePlan): readonly string[] =>
+/** Told when only people could say that the old site is cut off. */
+export const fenceWarnings = (from: string, { stores }: FencePlan): readonly string[] =>
   stores.length === 0 ? [`'${from}' has no store that could prove the fence: people have to attest it`] : [];
 
-const step = (id: string, title: string, hasUndo: boolean): RestoreStep => ({
+/** A step as a plan shows it. */
+export const planStep = (id: string, title: string, hasUndo: boolean): RestoreStep => ({
   ...{ id, title, hasUndo },
   ...{ skippable: false, safeToLeave: '' },
 });
@@ -135,14 +156,14 @@ function stepsAround(facts: FailoverFacts, restores: readonly RestoreStep[]): re
   const { epoch, to, names } = facts;
   const from = epoch.site;
   return [
-    step('lock', `Take the next epoch for '${to}'`, true),
-    ...(isPrepared(facts) ? [step('prepare', `Prepare '${to}' by Terraform`, false)] : []),
-    step('fence', `Fence '${from}'`, false),
+    planStep('lock', `Take the next epoch for '${to}'`, true),
+    ...(isPrepared(facts) ? [planStep('prepare', `Prepare '${to}' by Terraform`, false)] : []),
+    planStep('fence', `Fence '${from}'`, false),
     ...restores,
-    step('validate', `Look at every store of '${to}'`, false),
-    ...(names === null ? [] : [step('traffic', `Move the public names to '${to}'`, true)]),
-    step('open', `Open '${to}': from here on nothing is undone`, false),
-    step('protect', `Back up '${to}'`, false),
+    planStep('validate', `Look at every store of '${to}'`, false),
+    ...(names === null ? [] : [planStep('traffic', `Move the public names to '${to}'`, true)]),
+    planStep('open', `Open '${to}': from here on nothing is undone`, false),
+    planStep('protect', `Back up '${to}'`, false),
   ];
 }
 

@@ -320,6 +320,24 @@ export const FAILURES = {
     'it may still take writes that nobody would ever see again',
     "make sure by other means that '{site}' is cut off; then skip the step with what you saw as the reason",
   ),
+  HANDOVER_UNPREPARED: kind(
+    EXIT.refused,
+    false,
+    'it could lose something, or could not be taken back, so nothing was touched',
+    "mend what is named above, then plan again; 'dr config check' tells it beforehand",
+  ),
+  WRITES_GO_ON: kind(
+    EXIT.refused,
+    false,
+    'what came after the final backup would be lost: no-go. Nothing was fenced or restored',
+    'stop who still writes, then retry the step (a new backup is taken), or abort: clients are let in again',
+  ),
+  NOT_A_FORMER_SITE: kind(
+    EXIT.refused,
+    false,
+    'there is nothing to fail back to',
+    "name one that was, or go to a new one: 'dr failover run --planned --to {site}'",
+  ),
   PLAN_IMPOSSIBLE: kind(
     EXIT.usage,
     false,

@@ -2,6 +2,7 @@
 import type { RestorePlan } from './contracts/protected-system.ts';
 import type { FailoverPlan } from './failover.ts';
 import type { JsonValue } from './json.ts';
+import type { PlannedFailoverPlan } from './planned-failover.ts';
 import type { RecoveryPlan } from './recovery.ts';
 
 export type StepStatus = 'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'failed' | 'undone' | 'undo-failed';
@@ -22,7 +23,7 @@ export interface OperatorQuestion {
   readonly code: string | null;
   /** The three lines: what happened, MEANS, DO. */
   readonly message: string;
-  readonly actions: readonly ('retry' | 'skip' | 'abort' | 'approve')[];
+  readonly actions: readonly ('go' | 'retry' | 'skip' | 'abort' | 'approve')[];
   readonly safeToLeave: string;
 }
 
@@ -34,9 +35,10 @@ export interface Wait {
 }
 
 /** What a person is shown and agrees to. */
-export type ShownPlan = RestorePlan | RecoveryPlan | FailoverPlan;
+export type ShownPlan = RestorePlan | RecoveryPlan | FailoverPlan | PlannedFailoverPlan;
 
-export const isFailoverPlan = (plan: ShownPlan): plan is FailoverPlan => 'epoch' in plan;
+/** Whether people have to sign it. */
+export const isTakeoverPlan = (plan: ShownPlan): plan is FailoverPlan | PlannedFailoverPlan => 'epoch' in plan;
 
 export type Outcome = 'succeeded' | 'failed' | 'undone' | 'stuck' | 'cancelled';
 

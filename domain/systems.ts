@@ -15,6 +15,8 @@ export interface KindCapability {
   readonly restores: readonly RestoreScopeKind[];
   /** True when the kind reads the store's files, not only its network interface. */
   readonly needsFileAccess: boolean;
+  /** What of the store's data is not in it: then it cannot carry everything to another site. */
+  readonly leavesOut?: string;
   /** Kinds whose backups one of this kind may rest on when it holds only what changed, and the longest chain allowed. */
   readonly restsOn?: { readonly kinds: readonly string[]; readonly most: number };
 }
@@ -37,6 +39,8 @@ export interface SystemCapability {
   readonly recoversAfter: readonly SystemName[];
   /** Options of a restore at another site than the backup's, where a person asks for nothing else. */
   readonly optionsElsewhere?: Readonly<Record<string, string>>;
+  /** Options besides, where nothing may be lost and nothing old may stay among what is restored. */
+  readonly optionsWithoutLoss?: Readonly<Record<string, string>>;
 }
 
 const MINUTE = 60;
@@ -94,7 +98,13 @@ export const SYSTEMS: Readonly<Record<SystemName, SystemCapability>> = {
         restores: ['whole', 'queue'],
         needsFileAccess: true,
       },
-      { kind: 'definitions', title: 'definitions only', restores: ['whole'], needsFileAccess: false },
+      {
+        kind: 'definitions',
+        title: 'definitions only',
+        restores: ['whole'],
+        needsFileAccess: false,
+        leavesOut: 'messages',
+      },
     ],
     defaultKinds: ['messages'],
     objective: { rtoSeconds: 45 * MINUTE, rpoSeconds: HOUR },
@@ -104,6 +114,7 @@ export const SYSTEMS: Readonly<Record<SystemName, SystemCapability>> = {
     recoversAfter: ['postgres', 'redis'],
     // A site's broker has an administrator of its own, whose hashed password is another one: it stays.
     optionsElsewhere: { existing: 'keep' },
+    optionsWithoutLoss: { fill: 'empty' },
   },
   config: {
     name: 'config',

@@ -14,6 +14,7 @@ import { SYSTEMS, type SystemName } from '../domain/systems.ts';
 import { readConfiguration } from './configuration-file.ts';
 import { checkClock } from './doctor-clocks.ts';
 import { checkDns } from './doctor-dns.ts';
+import { checkHandover } from './doctor-handover.ts';
 import { checkKeys } from './doctor-keys.ts';
 import { checkTerraform } from './doctor-terraform.ts';
 import { buildRepository, buildSystems } from './wiring.ts';
@@ -265,6 +266,7 @@ async function examine(subject: Subject): Promise<Section[]> {
     { title: 'repository', findings: repository },
     ...(await checkNames(subject)),
     ...(await checkTerraform(subject.configuration, attempt)),
+    ...(await checkHandover(requireSite(subject))),
   ];
 }
 

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { createAudit } from '../activities/audit/index.ts';
 import { createDns } from '../activities/dns/index.ts';
 import { createFailover } from '../activities/failover/index.ts';
+import { createQuiesce } from '../activities/failover/quiesce.ts';
 import { createLedger } from '../activities/ledger/index.ts';
 import { createNotification } from '../activities/notification/index.ts';
 import { createRecovery } from '../activities/recovery/index.ts';
@@ -66,9 +67,11 @@ export async function activitiesFor(
   }
   const siteName = Object.keys(configuration.sites).find((name) => siteQueue(name) === queue);
   if (siteName === undefined) throw new Failure('USAGE', `the configuration has no queue '${queue}'`);
-  await mkdir(requireSite(configuration, siteName).workDirectory, { recursive: true, mode: 0o700 });
+  const site = requireSite(configuration, siteName);
+  await mkdir(site.workDirectory, { recursive: true, mode: 0o700 });
   const systems = Object.entries(buildSystems(configuration, siteName, repository, file));
-  return Object.assign({}, shared, ...systems.map(([name, functions]) => wrapped(name, functions)));
+  const gate = wrapped('failover', createQuiesce(configuration));
+  return Object.assign({}, shared, gate, ...systems.map(([name, functions]) => wrapped(name, functions)));
 }
 
 /** The plain functions of the witness, not wrapped for Temporal. */

@@ -1,36 +1,24 @@
 // The unplanned failover: look → plan → people agree → take the epoch → let Terraform prepare the new site → fence the old
-// one → restore at the new one → validate → open. It never waits for the old site. Until it opens everything can be undone, and the undo of the epoch is
-// the next epoch; from there on it only goes forward.
-import { CancellationScope, executeChild } from '@temporalio/workflow';
+// one → restore at the new one → validate → open. It never waits for the old site. Until it opens everything can be undone,
+// and the undo of the epoch is the next epoch; from there on it only goes forward.
+import { CancellationScope } from '@temporalio/workflow';
 import type { GivenApproval } from '../domain/approval.ts';
 import type { DnsState } from '../domain/contracts/dns.ts';
-import type { Finding } from '../domain/contracts/protected-system.ts';
-import { type FailoverPlan, planFailover, requireOtherSite } from '../domain/failover.ts';
-import { platformBackUpWorkflowId } from '../domain/run-names.ts';
+import { type FailoverPlan, planFailover } from '../domain/failover.ts';
 import { SYSTEMS } from '../domain/systems.ts';
 import type { TerraformPlan } from '../domain/terraform.ts';
-import type { backUpPlatform } from './back-up-platform.ts';
-import { CONTROL_QUEUE, type FailOverInput, type FailOverResult, type RestoreSystemResult } from './messages.ts';
-import { account, type CountedLoss, countLoss } from './support/accounting.ts';
+import type { FailOverInput, FailOverResult, RestoreSystemResult } from './messages.ts';
+import { account, type CountedLoss, countLoss, UNCOUNTED } from './support/accounting.ts';
 import { failover } from './support/activities.ts';
-import { close, failedFinding } from './support/closing.ts';
+import { close } from './support/closing.ts';
 import { decided } from './support/decisions.ts';
 import { fence } from './support/fencing.ts';
 import { Members } from './support/members.ts';
 import { planProvision, provision } from './support/provision.ts';
-import {
-  choose,
-  type Identities,
-  keepAll,
-  lookAt,
-  planTogether,
-  type RecoveryRun,
-  restoreInOrder,
-  validate,
-} from './support/recovery-work.ts';
+import { choose, keepAll, planTogether, type RecoveryRun, restoreInOrder, validate } from './support/recovery-work.ts';
 import { receiveSignedApprovals, type SignedApprovals } from './support/signed-approvals.ts';
 import { Story } from './support/story.ts';
-import { thisExecution } from './support/this-run.ts';
+import { lock, lookAtEpoch, protect, survey } from './support/takeover.ts';
 import { longestTtl, lookBack, moveTraffic, readNames } from './support/traffic.ts';
 import { giveUp } from './support/unfinished.ts';
 
@@ -69,7 +57,7 @@ async function failOverOrGiveUp(run: Failover, approvals: SignedApprovals): Prom
     if (!isLive) return { plan, names, approvedBy: [], loss: UNCOUNTED, restored: await keepAll(run, plan.stages) };
     approvals.bindTo(plan);
     const approvedBy = await approvals.agreed(story);
-    await lock(run, plan);
+    await lock(story, run.wish, plan);
     await provision(story, ground);
     await fence(story, plan);
     await restoreInOrder(run, plan.stages);
@@ -82,8 +70,6 @@ async function failOverOrGiveUp(run: Failover, approvals: SignedApprovals): Prom
   }
 }
 
-const UNCOUNTED: CountedLoss = { markers: {}, findings: [] };
-
 interface Planned {
   readonly plan: FailoverPlan;
   /** The public names as planning found them; null where none are configured. */
@@ -94,18 +80,10 @@ interface Planned {
 
 async function makePlan(run: Failover): Promise<Planned> {
   const { story, wish } = run;
-  const epoch = await story.require(
-    { id: 'look', title: 'Read which site is the active one', failsAtOnce: true },
-    async () => {
-      const found = await failover('read the epoch').readEpoch({});
-      decided(() => requireOtherSite(found, wish.site));
-      return found;
-    },
-    ({ number, site }) => `'${site}', epoch ${number}`,
-  );
+  const epoch = await lookAtEpoch(story, wish);
   const { set, tier } = await choose(run);
   const ground = await planProvision(run);
-  const identities = await survey(run);
+  const identities = await survey(story, wish);
   const names = wish.movesNames ? await readNames(story) : null;
   const plan = await planTogether<FailoverPlan>(run, { set, tier, identities }, async (plans) => {
     const [needed, cutOff] = await Promise.all([
@@ -118,38 +96,6 @@ async function makePlan(run: Failover): Promise<Planned> {
     );
   });
   return { plan, names, ground };
-}
-
-// The backups came from the old site's stores. What they may replace is what stands at the new one now, and nothing else.
-async function survey({ story, wish: { site, systems } }: Failover): Promise<Identities> {
-  const spec = { id: 'survey', title: `Look at the stores of '${site}'`, failsAtOnce: true };
-  const found = await story.require(spec, () => lookAt(site, systems));
-  return Object.fromEntries(systems.map((name, index) => [name, found[index]?.identity]));
-}
-
-// Taking the number changes nothing at a site. What was taken is never deleted: its undo is the next number.
-async function lock({ story, wish }: Failover, { epoch, from, to }: FailoverPlan): Promise<void> {
-  story.enter('locked');
-  const by = { run: thisExecution(), person: wish.requestedBy };
-  const spec = {
-    id: 'lock',
-    title: `Take epoch ${epoch.next} for '${to}'`,
-    failsAtOnce: true,
-    undo: () => giveBack(by),
-  };
-  await story.require(spec, () =>
-    failover('take the epoch').takeEpoch({ ...by, after: epoch.now, from, to, intent: 'failover' }),
-  );
-}
-
-// Asks first: the answer to the taking may have been lost, and a second undo finds the first one's record.
-async function giveBack(by: { readonly run: string; readonly person: string }): Promise<void> {
-  const { number: after, record } = await failover('who holds the epoch').readEpoch({});
-  if (record?.run !== by.run || record.intent === 'undo') return;
-  await failover('give the epoch back').takeEpoch({
-    ...by,
-    ...{ after, from: record.to, to: record.from, intent: 'undo' },
-  });
 }
 
 async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
@@ -165,7 +111,7 @@ async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
     ? await account(story, { platform: wish.platform, plan, markers: loss.markers, ttlSeconds })
     : { record: null, findings: [] };
   const late = isLive && wish.movesNames ? await lookBack(story, plan.from) : [];
-  const protection = isLive && wish.protect.length > 0 ? await protect(run) : [];
+  const protection = isLive ? await protect(story, wish) : [];
   const closing = await close(wish, {
     act: isLive ? 'failover.done' : 'failover.planned',
     subject: `${wish.platform}: ${plan.from} → ${plan.to}`,
@@ -183,24 +129,4 @@ async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
     ...closing,
   ];
   return { plan, record, findings, kept: restored.flatMap(({ kept }) => kept), report };
-}
-
-// The site serves already: what fails here is told, and takes nothing back.
-async function protect({ story, wish }: Failover): Promise<readonly Finding[]> {
-  story.enter('protecting');
-  const { platform, site, tiers, requestedBy, protect: systems } = wish;
-  const spec = { id: 'protect', title: `Back up '${site}'`, failsAtOnce: true };
-  try {
-    const result = await story.require(spec, () =>
-      executeChild<typeof backUpPlatform>('backUpPlatform', {
-        workflowId: platformBackUpWorkflowId(platform),
-        taskQueue: CONTROL_QUEUE,
-        args: [{ platform, site, tiers, requestedBy, scheduled: true, systems, applyRetention: false }],
-        staticSummary: `First backup of ${site} after the failover`,
-      }),
-    );
-    return result.findings;
-  } catch (error) {
-    return [failedFinding(`first backup of ${site}`, error)];
-  }
 }

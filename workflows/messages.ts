@@ -9,6 +9,7 @@ import type { FailoverRecord } from '../domain/failover-record.ts';
 import type { FailureCode } from '../domain/failures.ts';
 import type { RotationPlan } from '../domain/key-rotation.ts';
 import type { BackupRef, BackupSummary } from '../domain/manifest.ts';
+import type { PlannedFailoverPlan } from '../domain/planned-failover.ts';
 import type { RecoveryPlan, RecoveryWish } from '../domain/recovery.ts';
 import type { RetentionDecision } from '../domain/retention.ts';
 import type { OperatorQuestion, RunReport, RunState } from '../domain/run-state.ts';
@@ -139,8 +140,10 @@ export interface RecoverPlatformResult {
   readonly report: RunReport;
 }
 
-export interface FailOverInput extends RunContext, RecoveryWish {
-  /** True stops after the plan was made. `site` is the one that takes over. */
+/** How another site becomes the active one, whichever way: `site` is that one. */
+export interface TakeoverInput extends RunContext {
+  readonly systems: readonly SystemName[];
+  /** True stops after the plan was made. */
   readonly dryRun: boolean;
   readonly options: RecoverPlatformInput['options'];
   /** True where the configuration has public names to move. */
@@ -151,9 +154,29 @@ export interface FailOverInput extends RunContext, RecoveryWish {
   readonly protect: BackUpPlatformInput['systems'];
 }
 
+export interface FailOverInput extends TakeoverInput, RecoveryWish {}
+
 export interface FailOverResult {
   readonly plan: FailoverPlan;
   /** What it took and lost, as the ledger has it; null for a plan alone, or when the ledger took no record. */
+  readonly record: FailoverRecord | null;
+  readonly findings: readonly Finding[];
+  readonly kept: readonly KeptData[];
+  readonly report: RunReport;
+}
+
+/** A planned failover takes its own backups, of the kinds of the newest ones where no other is asked for. */
+export interface HandOverInput extends TakeoverInput {
+  readonly kinds: RecoveryWish['kinds'];
+}
+
+export interface HandOverResult {
+  readonly plan: PlannedFailoverPlan;
+  /** The final backups, which were restored; empty for a plan alone. */
+  readonly finalBackups: readonly BackupRef[];
+  /** What proves that nothing was lost, a line for each system. */
+  readonly loss: readonly string[];
+  /** As of a failover. */
   readonly record: FailoverRecord | null;
   readonly findings: readonly Finding[];
   readonly kept: readonly KeptData[];
@@ -200,7 +223,7 @@ export interface AskInput extends RunContext {
 /** Answers the step that waits for a person. */
 export interface StepDecision {
   readonly step: string;
-  readonly action: 'retry' | 'skip' | 'abort';
+  readonly action: 'go' | 'retry' | 'skip' | 'abort';
   readonly reason: string;
   readonly person?: string;
   /** Corrected input for a retry. */

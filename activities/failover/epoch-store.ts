@@ -8,6 +8,7 @@ import {
   epochName,
   epochNumberOf,
   formatEpoch,
+  formerSites,
   lostTo,
   parseEpoch,
   requireUnbroken,
@@ -40,6 +41,17 @@ export class EpochStore {
     if (number === 0) return { number, site: this.#options.activeSite, record: null };
     const record = await this.#record(number);
     return { number, site: record.to, record };
+  }
+
+  /**
+   * Does: reads every record.
+   * Repeat: reads again. Undo: none needed, nothing is written.
+   */
+  async formerSites(): Promise<readonly string[]> {
+    const last = requireUnbroken(await this.#numbers());
+    const records: EpochRecord[] = [];
+    for (let number = 1; number <= last; number += 1) records.push(await this.#record(number));
+    return formerSites(records);
   }
 
   /**

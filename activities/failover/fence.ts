@@ -1,13 +1,16 @@
 // Cutting a site off, and what proves it. A refusal proves that nothing is served; a silence proves nothing.
 import { connect } from 'node:net';
-import type { SiteConfiguration } from '../../domain/configuration/schema.ts';
-import { durationMs } from '../../domain/configuration/schema.ts';
-import type { FencePlan, FenceProof } from '../../domain/failover.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { durationMs, type SiteConfiguration } from '../../domain/configuration/schema.ts';
+import { type FencePlan, type FenceProof, proofLine } from '../../domain/failover.ts';
 import { Failure } from '../../domain/failures.ts';
-import { startTool } from '../shared/run-tool.ts';
+import { throwIfCancelled } from '../shared/activity-context.ts';
+import { requireCommands, runCommands } from './commands.ts';
 
 /** Calls towards a site that may be dead: short, once, all at the same time. */
 const PROBE_MS = 5000;
+const LOOK_EVERY_MS = 250;
+const DEFAULT_LIMIT = '60s';
 
 const NETWORK_STORES = ['postgres', 'redis', 'rabbitmq'] as const;
 
@@ -30,41 +33,41 @@ export function planFence(site: SiteConfiguration): FencePlan {
 }
 
 /**
- * Does: runs the configured commands side by side, then looks at every store.
- * Repeat: runs them again: a fence command must be one that can be repeated. Undo: none here; a person reopens the site.
+ * Does: runs the configured commands side by side, then looks at every store. A command that fails leaves the site as it
+ * was: a person decides, and is told the tool's words.
+ * Repeat: runs them again: a fence command must be one that can be repeated. Undo: `undoFence`.
  */
 export async function fence(site: SiteConfiguration): Promise<readonly FenceProof[]> {
-  const { commands = [], limit = '60s' } = site.fence ?? {};
-  const ran = await Promise.all(commands.map((command, index) => runCommand(command, index + 1, durationMs(limit))));
-  return [...ran.filter((proof) => proof !== null), ...(await probe(site))];
+  const ends = await runCommands(site.fence ?? { commands: [], limit: DEFAULT_LIMIT });
+  const failed = ends.flatMap(({ program, trouble }, index): FenceProof[] =>
+    trouble === null
+      ? []
+      : [{ store: `fence command ${index + 1}`, address: program, state: 'unknown', detail: trouble }],
+  );
+  return [...failed, ...(await probe(site))];
+}
+
+/**
+ * Does: runs the commands that take the fence back, then waits until every store takes connections.
+ * Repeat: runs them again and finds the stores open. Undo: `fence`.
+ * @throws {Failure} TOOL_FAILED, STORE_UNREACHABLE naming the stores that stay silent.
+ */
+export async function undoFence(name: string, site: SiteConfiguration): Promise<readonly FenceProof[]> {
+  const { undo: commands = [], limit = DEFAULT_LIMIT } = site.fence ?? {};
+  await requireCommands(`'${name}' was not started again`, { commands, limit });
+  for (const deadline = Date.now() + durationMs(limit); ; await wait(LOOK_EVERY_MS)) {
+    throwIfCancelled();
+    const proofs = await probe(site);
+    const closed = proofs.filter(({ state }) => state !== 'open');
+    if (closed.length === 0) return proofs;
+    if (Date.now() > deadline)
+      throw new Failure('STORE_UNREACHABLE', `'${name}' is still closed: ${closed.map(proofLine).join('; ')}`);
+  }
 }
 
 /** Does: connects to every store of a site, once each. Repeat: connects again. Undo: none, nothing is changed. */
 export function probe(site: SiteConfiguration): Promise<readonly FenceProof[]> {
   return Promise.all(storesOf(site).map(probeStore));
-}
-
-// A command that fails leaves the site as it was: a person decides, and is told the tool's words.
-async function runCommand(command: readonly string[], number: number, limitMs: number): Promise<FenceProof | null> {
-  const [program = '', ...args] = command;
-  const tool = startTool({ command: program, args, killAfterMs: 1000 });
-  tool.stdin.end();
-  tool.stdout.resume();
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    void tool.stop();
-  }, limitMs);
-  try {
-    await tool.finished;
-    return null;
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const detail = isLate ? `it did not end within ${limitMs / 1000} s` : error.message;
-    return { store: `fence command ${number}`, address: program, state: 'unknown', detail };
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function probeStore({ store, host, port }: Place): Promise<FenceProof> {

@@ -1,10 +1,11 @@
-// The activities `failover.<verb>`, all at the witness.
-import type { Configuration } from '../../domain/configuration/schema.ts';
+// The activities `failover.<verb>` at the witness.
+import type { Configuration, SiteConfiguration } from '../../domain/configuration/schema.ts';
 import type { FailoverActivities } from '../../domain/contracts/failover.ts';
 import { Failure } from '../../domain/failures.ts';
+import type { HandoverCommands } from '../../domain/planned-failover.ts';
 import { acceptApproval } from './approvals.ts';
 import { EpochStore } from './epoch-store.ts';
-import { fence, planFence, probe } from './fence.ts';
+import { fence, planFence, probe, undoFence } from './fence.ts';
 
 export interface FailoverOptions {
   readonly configuration: Configuration;
@@ -22,6 +23,7 @@ export function createFailover({ configuration, now = () => new Date() }: Failov
   };
   return {
     readEpoch: () => epochs.read(),
+    formerSites: () => epochs.formerSites(),
     takeEpoch: (input) => epochs.take(input),
     acceptApproval: ({ text, wanted }) => acceptApproval(desk, text, wanted),
     approvalsNeeded: async () => ({
@@ -31,5 +33,18 @@ export function createFailover({ configuration, now = () => new Date() }: Failov
     planFence: async ({ site }) => planFence(siteOf(site)),
     fence: ({ site }) => fence(siteOf(site)),
     probeFence: ({ site }) => probe(siteOf(site)),
+    undoFence: ({ site }) => undoFence(site, siteOf(site)),
+    planHandover: async ({ from, to }) => handoverOf(siteOf(from), siteOf(to)),
+  };
+}
+
+function handoverOf(from: SiteConfiguration, to: SiteConfiguration): HandoverCommands {
+  const lines = (commands: readonly (readonly string[])[] = []) => commands.map((command) => command.join(' '));
+  return {
+    keepOut: lines(from.quiesce?.commands),
+    letIn: lines(from.quiesce?.undo),
+    fence: lines(from.fence?.commands),
+    undoFence: lines(from.fence?.undo),
+    open: lines(to.quiesce?.undo),
   };
 }

@@ -18,6 +18,7 @@ import { readArchive, readInventory } from './archive-reader.ts';
 import { type WrittenArchive, writeArchive } from './archive-writer.ts';
 import type { FileCollection } from './collection.ts';
 import { observeFiles } from './observe.ts';
+import { readPosition } from './position.ts';
 import { FileRestore } from './restore.ts';
 import { makeEmpty, runFolders } from './run-folders.ts';
 import { Staging } from './staging.ts';
@@ -47,6 +48,7 @@ export function createFileStore(deps: Dependencies, options: FileStoreOptions): 
     inspect: () => inspectFiles(collection),
     observe: () => observeFiles(collection),
     countMarkers: async () => null,
+    readPosition: () => readPosition(collection),
     takeBackup: (input) => takeBackup(deps, options, input),
     checkBackup: (input) => checkBackup(deps, collection, input),
     planRestore: (request) => restore.plan(request),

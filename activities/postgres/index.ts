@@ -5,6 +5,7 @@ import type { Dependencies } from './context.ts';
 import { countMarkers } from './count-markers.ts';
 import { inspect } from './inspect.ts';
 import { observe } from './observe.ts';
+import { readPosition } from './position.ts';
 import { finishRestore, planRestore, runRestoreStep, undoRestoreStep } from './restore.ts';
 import { takeBackup } from './take-backup.ts';
 
@@ -14,6 +15,7 @@ export function createPostgres(deps: Dependencies): ProtectedSystem {
     inspect: (input) => inspect(deps, input),
     observe: () => observe(deps),
     countMarkers: () => countMarkers(deps),
+    readPosition: () => readPosition(deps),
     takeBackup: (input) => takeBackup(deps, input),
     checkBackup: (input) => checkBackup(deps, input),
     planRestore: (request) => planRestore(deps, request),

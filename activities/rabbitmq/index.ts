@@ -16,6 +16,7 @@ import { inspect } from './inspect.ts';
 import { liveBroker } from './live-broker.ts';
 import { observe } from './observe.ts';
 import { planRestore } from './plan-restore.ts';
+import { readPosition } from './position.ts';
 import { findJournal, removeJournal } from './restore-journal.ts';
 import { runLiveStep } from './restore-live.ts';
 import { restoreIntoScratch, scratchFolder } from './restore-scratch.ts';
@@ -30,6 +31,7 @@ export function createRabbitmq(deps: BrokerDependencies): ProtectedSystem {
     observe: () => observe(deps),
     /** Does: asks only. Repeat: harmless. Undo: none. */
     countMarkers: () => countMarkers(deps),
+    readPosition: () => readPosition(deps),
     /**
      * Does: definitions, and messages out of a clone. Repeat: returns the finished backup, or starts over after removing
      * what was left (a clone dies with its worker). Undo: the open backup is abandoned.

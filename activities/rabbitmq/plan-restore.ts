@@ -87,12 +87,34 @@ async function presentMessages(
   const there = new Map<string, number>();
   for (const place of places) {
     const queue = live.get(refKey(place));
-    if (!queue) continue;
-    const connection = await WireConnection.open(broker.endpoint, place.vhost, broker.credentials);
-    const { messages } = await connection.countQueue(place.name).finally(() => connection.close());
-    there.set(refKey(place), messages + (queue.unacknowledged ?? 0));
+    if (queue) there.set(refKey(place), await messagesIn(broker, queue));
   }
   return there;
+}
+
+async function messagesIn(
+  { endpoint, credentials }: LiveBroker,
+  { vhost, name, unacknowledged }: QueueRecord,
+): Promise<number> {
+  const connection = await WireConnection.open(endpoint, vhost, credentials);
+  const { messages } = await connection.countQueue(name).finally(() => connection.close());
+  return messages + (unacknowledged ?? 0);
+}
+
+/**
+ * Where nothing old may stay among what is restored, the whole broker has to be empty.
+ * @throws {Failure} TARGET_NOT_EMPTY naming a queue that holds messages.
+ */
+export async function requireEmptyWhereAsked(broker: LiveBroker, { options }: RestoreRequest): Promise<void> {
+  if (options.fill !== 'empty') return;
+  const queues = await listQueues(broker.management);
+  for (const queue of queues.filter(({ exclusive }) => !exclusive)) {
+    const messages = await messagesIn(broker, queue);
+    if (messages === 0) continue;
+    const mend =
+      'keep what it holds: stop the broker, move its data folder aside and start it empty; see docs/BACKUP_PROCEDURES.md';
+    throw new Failure('TARGET_NOT_EMPTY', `${shown(queue)} holds ${messages} messages of before`, { messages, mend });
+  }
 }
 
 /** A digest of the differences a plan rests on. */
@@ -120,6 +142,7 @@ export async function planRestore(deps: BrokerDependencies, request: RestoreRequ
     throw new Failure('TARGET_MISMATCH', `the broker is '${identity}' and not '${expected}'`, { identity, expected });
   refuseOlder(source, version);
   await refuseUnknown(broker, diff.missing);
+  await requireEmptyWhereAsked(broker, request);
   const [occupied] = fill.occupied;
   if (request.scope.kind === 'queue' && occupied)
     throw new Failure(

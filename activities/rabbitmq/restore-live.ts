@@ -15,7 +15,13 @@ import type { BrokerDependencies } from './broker-dependencies.ts';
 import { shown } from './fill.ts';
 import { clusterFacts, type LiveBroker, listQueues, liveBroker, readDefinitions } from './live-broker.ts';
 import { segment } from './management.ts';
-import { differenceDigest, type LiveStep, liveDifference, restoreSource } from './plan-restore.ts';
+import {
+  differenceDigest,
+  type LiveStep,
+  liveDifference,
+  requireEmptyWhereAsked,
+  restoreSource,
+} from './plan-restore.ts';
 import { findJournal, type RestoreJournal, requireJournal, writeJournal } from './restore-journal.ts';
 import { fillFromBackup } from './restore-messages.ts';
 
@@ -61,6 +67,7 @@ async function beginJournal({ plan, broker, source }: LiveStep): Promise<Restore
   const { diff, fill } = await liveDifference(broker, source, request);
   if (differenceDigest(diff, fill) !== observed.difference)
     throw new Failure('PLAN_CHANGED', 'the broker has changed since the plan was made');
+  await requireEmptyWhereAsked(broker, request);
   const [first] = diff.different;
   if (first && request.options.existing !== 'keep') {
     const words = `${diff.different.length} definitions exist and differ, first ${first.section} ${first.key}`;

@@ -5,6 +5,7 @@ import { countMarkers } from './count-markers.ts';
 import { inspect } from './inspect.ts';
 import { observe } from './observe.ts';
 import { planRestore } from './plan-restore.ts';
+import { readPosition } from './position.ts';
 import { finishRestore, runRestoreStep, undoRestoreStep } from './restore-steps.ts';
 import type { RedisDependencies } from './run-folder.ts';
 import { takeBackup } from './take-backup.ts';
@@ -15,6 +16,7 @@ export function createRedis(deps: RedisDependencies): ProtectedSystem {
     inspect: (input) => inspect(deps, input),
     observe: () => observe(deps),
     countMarkers: () => countMarkers(deps),
+    readPosition: () => readPosition(deps),
     takeBackup: (input) => takeBackup(deps, input),
     checkBackup: (input) => checkBackup(deps, input),
     planRestore: (request) => planRestore(deps, request),

@@ -3,9 +3,9 @@ import { createPrivateKey, type KeyObject, randomBytes, sign } from 'node:crypto
 import { open } from 'node:fs/promises';
 import { type ApprovalStatement, approvalText, LONGEST_SECONDS, statementText } from '../../domain/approval.ts';
 import { durationMs } from '../../domain/configuration/schema.ts';
-import type { FailoverPlan } from '../../domain/failover.ts';
+import type { TakeoverPlan } from '../../domain/failover.ts';
 import { EXIT, Failure } from '../../domain/failures.ts';
-import { isFailoverPlan } from '../../domain/run-state.ts';
+import { isTakeoverPlan } from '../../domain/run-state.ts';
 import { approveFailover } from '../../workflows/messages.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { confirmPlatform } from '../confirm.ts';
@@ -97,12 +97,12 @@ async function planOf({ temporal }: Platform, id: string) {
   const handle = temporal.client.workflow.getHandle(id);
   const { runId } = await temporal.ask(() => handle.describe());
   const plan = (await stateOf(temporal, id, runId))?.plan ?? null;
-  if (plan !== null && isFailoverPlan(plan)) return { plan, execution: `${id}/${runId}` };
+  if (plan !== null && isTakeoverPlan(plan)) return { plan, execution: `${id}/${runId}` };
   throw new Failure('APPROVAL_REFUSED', `run '${visible(id)}' has no failover plan to approve`);
 }
 
 interface Wish {
-  readonly plan: FailoverPlan;
+  readonly plan: TakeoverPlan;
   readonly run: string;
   readonly person: string;
   readonly validMs: number;
@@ -111,7 +111,7 @@ interface Wish {
 function signed({ configuration }: Platform, { plan, run, person, validMs }: Wish, key: KeyObject): string {
   const says: ApprovalStatement = {
     ...{ format: 1, platform: configuration.platform, run, digest: plan.digest, epoch: plan.epoch.next },
-    ...{ action: 'failover', person, nonce: randomBytes(16).toString('hex') },
+    ...{ action: plan.action, person, nonce: randomBytes(16).toString('hex') },
     expires: new Date(Date.now() + validMs).toISOString(),
   };
   const statement = statementText(says);

@@ -1,4 +1,4 @@
-// dr runs list|watch|retry|skip|abort
+// dr runs list|watch|go|retry|skip|abort
 import { EXIT, Failure } from '../../domain/failures.ts';
 import type { RunReport } from '../../domain/run-state.ts';
 import type { Call, CommandGroup, OptionSpec } from '../command.ts';
@@ -43,6 +43,15 @@ export const spec: CommandGroup = {
       examples: [['dr runs watch restore/orders/postgres', 'follow it; Ctrl-C detaches']],
       exits: ['refused', 'notFound', 'noTemporal', 'undone', 'stuck', 'detached'],
       run: watch,
+    },
+    {
+      name: 'go',
+      summary: 'say go where a run asks go or no-go; no-go is abort',
+      args: '<run> <step>',
+      options: [REASON],
+      examples: [['dr runs go failover/orders go --reason "nothing is lost"', 'after reading the measured loss']],
+      exits: ['notFound', 'noTemporal'],
+      run: async (call) => (await import('../steer-run.ts')).answerStep(call, 'go'),
     },
     {
       name: 'retry',

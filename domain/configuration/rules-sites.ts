@@ -81,6 +81,16 @@ export function enoughPeopleMayApprove({ failover }: Configuration): RuleFinding
   return [...findings, { level: 'error', path: ['failover'], message }];
 }
 
+/** A site that keeps clients out is meant to hand over; what cannot be taken back is refused when it is planned. */
+export function handoversCanBeTakenBack({ sites }: Configuration): RuleFinding[] {
+  return Object.entries(sites).flatMap(([name, { quiesce, fence }]): RuleFinding[] => {
+    if (quiesce === undefined || fence === undefined || fence.undo !== undefined) return [];
+    const message =
+      "no command starts this site again after its fence: a planned failover from here is refused; give 'undo'";
+    return [{ level: 'warning', path: ['sites', name, 'fence'], message }];
+  });
+}
+
 /** What scratch servers add below `workDirectory`: the run's folder, theirs, and a socket in it. */
 const SOCKET_BELOW = '/20261123t054900z-7c97dc/postgres-restore/.s.PGSQL.5432';
 /** Linux takes no longer path of a socket, in bytes. */

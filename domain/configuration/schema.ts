@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
-import { failover, fence } from './schema-failover.ts';
+import { failover, fence, quiesce } from './schema-failover.ts';
 import { contact, costs } from './schema-people.ts';
 import { terraform } from './schema-terraform.ts';
 import { argv, duration, durationMs, path, port, secret, slug } from './values.ts';
@@ -147,6 +147,7 @@ const application = z.discriminatedUnion('check', [
 
 const site = z.strictObject({
   fence: fence.optional(),
+  quiesce: quiesce.optional(),
   workDirectory: path.describe('scratch space; needs room for the largest restore'),
   scratchUser: z.string().optional().describe('unprivileged user for scratch servers when the worker is root'),
   postgres: postgres.optional(),

@@ -79,6 +79,17 @@ export interface RestoreRequest {
   readonly options: Readonly<Record<string, string>>;
 }
 
+/** Where a store stands between its clients' writes. */
+export interface StorePosition {
+  /**
+   * Changes with every write of a client. Two equal ones prove that no client wrote in between; two different ones do not
+   * prove that one did, because some of a store's own work moves it too.
+   */
+  readonly position: string;
+  /** The same for people, with what moves by itself: `transaction 812, WAL at 0/3000148`. */
+  readonly detail: string;
+}
+
 /** One step of a restore, as data. The workflow shows it, does it, and knows how to undo it. */
 export interface RestoreStep {
   readonly id: string;
@@ -141,6 +152,8 @@ export interface ProtectedSystem {
   observe(input: Readonly<Record<string, never>>): Promise<SystemStatus>;
   /** How many markers of a workload the store holds, see `MARKERS`; null for a system that holds none. Asks only. */
   countMarkers(input: Readonly<Record<string, never>>): Promise<number | null>;
+  /** Where the store stands, once what its clients wrote before the call is counted. */
+  readPosition(input: Readonly<Record<string, never>>): Promise<StorePosition>;
   takeBackup(input: TakeBackupInput): Promise<TakenBackup>;
   checkBackup(input: CheckBackupInput): Promise<CheckReport>;
   planRestore(request: RestoreRequest): Promise<RestorePlan>;

@@ -24,7 +24,7 @@ const world = createFakeWorld();
 beforeAll(async () => {
   await mkdir(PICTURES, { recursive: true });
   environment = await startTemporalEnvironment();
-  await environment.serve('west', world.activities);
+  await environment.serve(['west'], world.activities);
   const root = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const arguments_ = [...root, ...QUIET, '--disable-component-update', '--disable-sync'];
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: arguments_ });

@@ -57,7 +57,7 @@ describe('dr before a worker runs', () => {
 });
 
 describe('dr with workers', () => {
-  beforeAll(() => environment.serve('west', world.activities));
+  beforeAll(() => environment.serve(['west'], world.activities));
 
   it('backs up, follows the steps and lists what is stored', async () => {
     const { status, stdout, stderr } = await run('backup', '--all');

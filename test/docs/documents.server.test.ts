@@ -27,6 +27,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'needs a platform that is lost: test/client/rebuild.server.test.ts',
   'dr rebuild --from REPOSITORY --key ESCROW_KEY --trust WITNESS_PUB --directory FOLDER':
     'needs a platform that is lost: test/client/rebuild.server.test.ts',
+  'dr failover plan --planned --to east': 'needs two sites: test/client/handover.server.test.ts',
+  'dr failover run --planned --to east': 'needs two sites: test/client/handover.server.test.ts',
+  'dr failback plan --to west': 'needs two sites: test/client/handover.server.test.ts',
+  'dr failback run --to west': 'needs two sites: test/client/handover.server.test.ts',
+  'dr runs go failover/PLATFORM go --reason "nothing is lost"': 'needs two sites: test/client/handover.server.test.ts',
   'dr worker': 'runs for the length of this test (startProduct)',
   'dr worker --queue control': 'test/client/runs.server.test.ts starts workers of single queues',
   'dr worker --queue site.east': 'test/client/failover.server.test.ts',

@@ -5,6 +5,7 @@ import {
   epochName,
   epochNumberOf,
   formatEpoch,
+  formerSites,
   parseEpoch,
   requireUnbroken,
 } from '../../domain/epoch.ts';
@@ -51,5 +52,26 @@ describe('epochs', () => {
       }),
     );
     expect(requireUnbroken([])).toBe(0);
+  });
+});
+
+describe('former sites', () => {
+  const change = (from: string, to: string, over: Partial<EpochRecord> = {}): EpochRecord => ({
+    ...record,
+    ...{ from, to, run: `${from}-${to}` },
+    ...over,
+  });
+
+  it('are those that gave the platform up, the last one first', () => {
+    expect(formerSites([])).toEqual([]);
+    expect(formerSites([change('west', 'east')])).toEqual(['west']);
+    expect(formerSites([change('west', 'east'), change('east', 'north')])).toEqual(['east', 'west']);
+    expect(formerSites([change('west', 'east'), change('east', 'west', { intent: 'failback' })])).toEqual(['east']);
+  });
+
+  it('are none by a failover that was undone', () => {
+    const undone = [change('west', 'east'), change('east', 'west', { intent: 'undo', run: 'west-east' })];
+    expect(formerSites(undone)).toEqual([]);
+    expect(formerSites([...undone, change('west', 'north')])).toEqual(['west']);
   });
 });

@@ -7,6 +7,7 @@ const member = (system: 'postgres' | 'redis' | 'rabbitmq', kind: string, standin
   ...{ system, kind, backupId: `20261124t020000z-${kind}-1`, momentAt: '2026-11-24T02:00:00Z', standing, held: false },
 });
 const plan: FailoverPlan = {
+  action: 'failover',
   title: '',
   from: 'west',
   to: 'east',

@@ -14,8 +14,8 @@ export type ActivityMap = Record<string, (...args: any[]) => Promise<unknown>>;
 export interface TemporalEnvironment {
   readonly client: Client;
   readonly temporal: RunningTemporal;
-  /** Serves `control` and `site.<site>` with the same activities until the environment is closed. */
-  serve(site: string, activities: ActivityMap): Promise<void>;
+  /** Serves `control` and the queue of every site with the same activities until the environment is closed. */
+  serve(sites: readonly string[], activities: ActivityMap): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,8 +38,9 @@ export async function startTemporalEnvironment(): Promise<TemporalEnvironment> {
   return {
     client,
     temporal,
-    serve: async (site, activities) => {
-      const workers = [await create(CONTROL_QUEUE, activities, true), await create(siteQueue(site), activities, false)];
+    serve: async (sites, activities) => {
+      const workers = [await create(CONTROL_QUEUE, activities, true)];
+      for (const site of sites) workers.push(await create(siteQueue(site), activities, false));
       running.push(...workers.map((worker) => ({ worker, ended: worker.run() })));
     },
     close: async () => {

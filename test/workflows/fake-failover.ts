@@ -2,16 +2,31 @@
 import type { DnsState, MoveDnsInput, UndoMoveDnsInput } from '../../domain/contracts/dns.ts';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
 import type { ApplyTerraformInput, TerraformInput } from '../../domain/contracts/terraform.ts';
-import { type EpochRecord, lostTo } from '../../domain/epoch.ts';
+import { type EpochRecord, formerSites, lostTo } from '../../domain/epoch.ts';
+import type { HandoverCommands } from '../../domain/planned-failover.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: acts have different inputs.
 type Act = (name: string, effect: (input: any) => unknown, detail?: (input: any) => string) => object;
 
-/**
- * @param epochs what was taken so far, the first at index 0.
- * @param names the sites that the public names were given to.
- */
-export function failoverActs(act: Act, epochs: EpochRecord[], names: string[], ground: FakeGround): object {
+/** A failover that ended well, from `west` to `east`: there is a site to come back to. */
+export const FAILED_OVER: EpochRecord = {
+  ...{ format: 1, platform: 'orders', number: 1, from: 'west', to: 'east', run: 'before', intent: 'failover' },
+  ...{ person: 'test', at: '2026-11-24T02:00:00Z' },
+};
+
+/** What a failover changes in the world. */
+export interface FakeSites {
+  /** What was taken so far, the first at index 0. */
+  readonly epochs: EpochRecord[];
+  /** The sites that the public names were given to. */
+  readonly names: string[];
+  readonly ground: FakeGround;
+  /** What is closed now: `<site>: clients` and `<site>: fenced`. */
+  readonly closed: Set<string>;
+}
+
+export function failoverActs(act: Act, { epochs, names, ground, closed }: FakeSites): object {
+  const at = ({ site }: { readonly site: string }) => `:${site}`;
   const newest = () => epochs.at(-1) ?? null;
   return {
     ...act('failover.readEpoch', () => ({
@@ -24,9 +39,20 @@ export function failoverActs(act: Act, epochs: EpochRecord[], names: string[], g
       (input: TakeEpochInput) => take(input, epochs),
       ({ intent }) => `:${intent}`,
     ),
+    ...act('failover.formerSites', () => formerSites(epochs)),
+    ...act('failover.planHandover', () => COMMANDS),
+    ...act('failover.quiesce', ({ site }) => void closed.add(`${site}: clients`), at),
+    ...act('failover.letClientsIn', ({ site }) => void closed.delete(`${site}: clients`), at),
+    ...act('failover.undoFence', ({ site }) => {
+      closed.delete(`${site}: fenced`);
+      return [];
+    }),
     ...act('failover.approvalsNeeded', () => ({ count: 0, people: [] })),
     ...act('failover.planFence', () => ({ commands: 1, stores: ['postgres'] })),
-    ...act('failover.fence', () => [{ store: 'postgres', address: 'a:1', state: 'refused', detail: '' }]),
+    ...act('failover.fence', ({ site }) => {
+      closed.add(`${site}: fenced`);
+      return [{ store: 'postgres', address: 'a:1', state: 'refused', detail: '' }];
+    }),
     ...act('dns.readDns', () => ZONE),
     ...act('dns.moveDns', ({ to }: MoveDnsInput) => give(to, names)),
     ...act('dns.undoMoveDns', ({ to }: UndoMoveDnsInput) => give(to, names)),
@@ -67,6 +93,9 @@ function terraformActs(act: Act, { made, plans }: FakeGround): object {
     ...act('terraform.discardPlan', ({ site }: TerraformInput) => void plans.delete(site)),
   };
 }
+const COMMANDS: HandoverCommands = {
+  ...{ keepOut: ['close'], letIn: ['open'], fence: ['stop'], undoFence: ['start'], open: ['open'] },
+};
 
 const ZONE: DnsState = {
   ...{ zone: { id: 'Z', name: 'orders.example' }, epoch: null, records: [], whoServes: 'east', findings: [] },

@@ -43,6 +43,10 @@ export interface FakeWorld {
   readonly names: string[];
   /** What Terraform has made, and plans of it that lie at the witness. */
   readonly ground: FakeGround;
+  /** What a handover closed: `<site>: clients`, `<site>: fenced`. */
+  readonly closed: Set<string>;
+  /** How often clients wrote. */
+  writes: number;
   /** The runs that recorded a proof. */
   readonly proofs: string[];
   /** What a backup that is taken now holds. */
@@ -83,6 +87,7 @@ export function createFakeWorld(): FakeWorld {
   const epochs: EpochRecord[] = [];
   const names: string[] = [];
   const ground: FakeGround = { made: new Set(), plans: new Set() };
+  const closed = new Set<string>();
   const audit: AuditEntry[] = [];
   const notices: Notice[] = [];
   const proofs: string[] = [];
@@ -103,6 +108,7 @@ export function createFakeWorld(): FakeWorld {
     epochs,
     names,
     ground,
+    closed,
   };
   const counts: Readonly<Record<string, number>> = {};
   const stale = new Set([1, 2, 3]);
@@ -114,6 +120,7 @@ export function createFakeWorld(): FakeWorld {
     unrotatable,
     isRestored: () => isRestored,
     repeat: false,
+    writes: 0,
     counts,
   };
 
@@ -135,6 +142,7 @@ export function createFakeWorld(): FakeWorld {
   const tier = ({ tier: name }: TierInput) => `:${name}`;
   const taking = (name: SystemName) => ({
     ...act(`${name}.inspect`, () => FACTS),
+    ...act(`${name}.readPosition`, () => ({ position: `${world.writes}`, detail: `${world.writes} writes` })),
     ...act(`${name}.takeBackup`, ({ backup, kind }) => take(backup, kind, spool, world.counts)),
   });
   const activities: ActivityMap = {
@@ -179,7 +187,7 @@ export function createFakeWorld(): FakeWorld {
     ...act('tls.waitForChange', () => ({ digest: 'known', changedFiles: [] })),
     ...act('notification.notify', (notice: Notice) => once(notices, notice, ({ run, type }) => `${run} ${type}`)),
     ...act('audit.record', (entry: AuditEntry) => once(audit, entry, ({ run, act: name }) => `${run} ${name}`)),
-    ...failoverActs(act, epochs, names, ground),
+    ...failoverActs(act, { epochs, names, ground, closed }),
     ...Object.assign({}, ...SYSTEM_NAMES.map(taking)),
     ...act('postgres.checkBackup', ({ backup }) => ({ backup, findings: [], bytesRead: 1 })),
     // Nobody finishes a run without a plan: a planning that fails removes its scratch itself.

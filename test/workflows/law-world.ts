@@ -49,7 +49,8 @@ export async function openCourt(): Promise<LawCourt> {
     name,
     (input: unknown) => (inPlace.activities[name] as (input: unknown) => Promise<unknown>)(input),
   ];
-  await environment.serve('west', Object.fromEntries(Object.keys(inPlace.activities).map(delegate)));
+  const activities = Object.fromEntries(Object.keys(inPlace.activities).map(delegate));
+  await environment.serve(['west', 'east'], activities);
   const start = (type: string, input: unknown) => {
     number += 1;
     return environment.client.workflow.start(type, {

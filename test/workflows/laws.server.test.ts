@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { obeysTheLaws } from '../contracts/laws.ts';
 import { seed } from '../integration/strikes.ts';
+import { FAILED_OVER } from './fake-failover.ts';
 import { createFakeWorld, type FakeWorld } from './fake-world.ts';
 import { BACKUP, CONTEXT, type LawCourt, openCourt, restoring, worldWithBackups } from './law-world.ts';
 
@@ -142,6 +143,78 @@ obeysTheLaws(
     ],
     cleanUps: ['postgres.finishRestore'],
     failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'failover.takeEpoch:undo' },
+  },
+  given,
+);
+
+const HANDOVER = {
+  ...CONTEXT,
+  ...{ systems: ['postgres'], kinds: {}, options: {}, dryRun: false, movesNames: true, provisions: true, protect: [] },
+};
+/** What a handover does beyond a failover. */
+const HANDING_OVER = [
+  ...['failover.planHandover', 'failover.quiesce:west', 'failover.quiesce:east', 'failover.letClientsIn:west'],
+  ...['postgres.readPosition', 'repository.seal'],
+];
+const FAILING_OVER = [
+  ...['failover.readEpoch', 'failover.approvalsNeeded', 'failover.planFence', 'recovery.digestPlan', 'failover.fence'],
+  ...['dns.readDns', 'dns.moveDns', 'dns.awaitDns', 'dns.probeOldAddresses'],
+  ...['terraform.planChanges', 'terraform.applyPlan'],
+  ...['ledger.readMarkers', 'ledger.readOutage', 'ledger.recordFailover'],
+  ...['postgres.inspect', 'repository.listBackups', ...RESTORING, ...CLOSING],
+];
+/** Of the final backup, which is a run of its own. */
+const BACKING_UP = ['repository.prepare', ...TAKING];
+const without = (acts: readonly string[], judged: readonly string[]) => acts.filter((act) => !judged.includes(act));
+/** The old site serves again unless the new one was opened. */
+const closedAtEast = ({ closed, epochs }: FakeWorld) =>
+  epochs.at(-1)?.to === 'west' ? [] : [...closed].filter((what) => what.startsWith('east'));
+const handedOver = ({ epochs, names, inEffect, closed }: FakeWorld) => [
+  ...[epochs.at(-1)?.to, names.at(-1), [...inEffect].sort()],
+  [...closed].filter((what) => what.startsWith('east')).sort(),
+];
+
+// What comes before and after these is the failover's, and stands before the laws there.
+const PLANNED = [
+  ...['failover.takeEpoch:failover', ...HANDING_OVER, 'failover.fence', 'dns.moveDns'],
+  ...['postgres.planRestore', 'postgres.runRestoreStep:replace', 'audit.record'],
+];
+obeysTheLaws(
+  {
+    workflow: 'failOverPlanned',
+    input: HANDOVER,
+    prepare: worldWithStores,
+    acts: PLANNED,
+    judgedElsewhere: without([...FAILING_OVER, ...BACKING_UP], PLANNED),
+    refusesAgain: 'SITE_ACTIVE',
+    state: handedOver,
+    leaves: closedAtEast,
+    cleanUps: [],
+    failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'failover.undoFence' },
+  },
+  given,
+);
+
+async function worldThatFailedOver(): Promise<FakeWorld> {
+  const world = await worldWithStores();
+  world.epochs.push(FAILED_OVER);
+  return world;
+}
+
+const RETURNING = ['failover.formerSites', 'failover.takeEpoch:failback'];
+obeysTheLaws(
+  {
+    workflow: 'failBack',
+    input: HANDOVER,
+    prepare: worldThatFailedOver,
+    acts: RETURNING,
+    // All else is the handover that the planned failover is judged by.
+    judgedElsewhere: [...FAILING_OVER, ...HANDING_OVER, ...BACKING_UP],
+    refusesAgain: 'SITE_ACTIVE',
+    state: handedOver,
+    leaves: closedAtEast,
+    cleanUps: [],
+    failingUndo: { act: 'postgres.runRestoreStep:start', undo: 'failover.letClientsIn:east' },
   },
   given,
 );

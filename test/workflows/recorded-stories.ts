@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { resolveStep, runState } from '../../workflows/messages.ts';
+import { FAILED_OVER } from './fake-failover.ts';
 import { createFakeWorld, type FakeWorld } from './fake-world.ts';
 import { BACKUP, CONTEXT, restoring, worldWithBackups } from './law-world.ts';
 
@@ -38,6 +39,17 @@ async function mendAndRetry(handle: WorkflowHandle, world: FakeWorld): Promise<v
 const fresh = async () => createFakeWorld();
 const oneBackup = () => worldWithBackups();
 const RECOVERY = { ...CONTEXT, systems: ['postgres'], at: null, unproven: true, kinds: {}, options: {}, dryRun: false };
+
+const HANDOVER = {
+  ...{ ...CONTEXT, systems: ['postgres'], kinds: {}, options: {}, dryRun: false },
+  ...{ movesNames: true, provisions: false, protect: [] },
+};
+
+async function afterFailover(): Promise<FakeWorld> {
+  const world = await worldWithBackups();
+  world.epochs.push(FAILED_OVER);
+  return world;
+}
 
 export const RECORDED_STORIES: readonly RecordedStory[] = [
   { name: 'back-up-system', workflow: 'backUpSystem', input: BACKUP, prepare: fresh },
@@ -91,6 +103,14 @@ export const RECORDED_STORIES: readonly RecordedStory[] = [
     input: { ...RECOVERY, movesNames: true, protect: [] },
     prepare: broken(oneBackup, 'dns.moveDns'),
   },
+  { name: 'fail-over-planned', workflow: 'failOverPlanned', input: HANDOVER, prepare: oneBackup },
+  {
+    name: 'fail-over-planned-undone',
+    workflow: 'failOverPlanned',
+    input: HANDOVER,
+    prepare: broken(oneBackup, 'postgres.runRestoreStep:start'),
+  },
+  { name: 'fail-back', workflow: 'failBack', input: HANDOVER, prepare: afterFailover },
   { name: 'apply-retention', workflow: 'applyRetention', input: { ...CONTEXT, dryRun: false }, prepare: oneBackup },
   {
     name: 'change-hold',

@@ -2,8 +2,8 @@
 // A figure that cannot be had is unknown and told; it neither holds the failover up nor takes anything back.
 import { isCancellation } from '@temporalio/workflow';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
-import type { FailoverPlan } from '../../domain/failover.ts';
-import { accountLines, accountOf, type FailoverRecord } from '../../domain/failover-record.ts';
+import type { TakeoverPlan } from '../../domain/failover.ts';
+import { type AccountedPlan, accountLines, accountOf, type FailoverRecord } from '../../domain/failover-record.ts';
 import { isMarked, type MarkedSystem, type MarkerLosses, markerLoss } from '../../domain/markers.ts';
 import { ledger, system as systemDoor } from './activities.ts';
 import { failedFinding } from './closing.ts';
@@ -15,8 +15,10 @@ export interface CountedLoss {
   readonly findings: readonly Finding[];
 }
 
+export const UNCOUNTED: CountedLoss = { markers: {}, findings: [] };
+
 /** Compares what a workload was told with what is there, while nobody writes. */
-export async function countLoss(story: Story, { to, stages }: FailoverPlan): Promise<CountedLoss> {
+export async function countLoss(story: Story, { to, stages }: TakeoverPlan): Promise<CountedLoss> {
   const spec = { id: 'count', title: 'Count the markers that came back', failsAtOnce: true };
   try {
     const markers = await story.require(spec, () => countAt(to, stages.flat().filter(isMarked)), markersText);
@@ -45,7 +47,7 @@ const markersText = (losses: MarkerLosses): string => {
 
 export interface Opened {
   readonly platform: string;
-  readonly plan: FailoverPlan;
+  readonly plan: AccountedPlan;
   readonly markers: MarkerLosses;
   /** How long a cache may hold the old addresses; null where no names were moved. */
   readonly ttlSeconds: number | null;

@@ -3,7 +3,7 @@
 import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { CertificateWatch } from '../../domain/contracts/certificate-watch.ts';
 import type { DnsActivities } from '../../domain/contracts/dns.ts';
-import type { FailoverActivities } from '../../domain/contracts/failover.ts';
+import type { FailoverActivities, QuiesceActivities } from '../../domain/contracts/failover.ts';
 import type { LedgerActivities } from '../../domain/contracts/ledger.ts';
 import { activityName, type ProtectedSystem } from '../../domain/contracts/protected-system.ts';
 import type { RecoveryActivities } from '../../domain/contracts/recovery.ts';
@@ -84,15 +84,17 @@ export function recovery(summary: string): RecoveryActivities {
   return room<RecoveryActivities>('recovery', { ...QUICK, taskQueue: CONTROL_QUEUE, summary });
 }
 
-/** Epoch, approvals and fence. A fence command may take its minute; what asks a dead site is limited by itself. */
+// A command of the configuration may take its minutes.
+const COMMANDS: ActivityOptions = { ...QUICK, startToCloseTimeout: '10min', scheduleToCloseTimeout: '15min' };
+
+/** Epoch, approvals and fence. What asks a dead site is limited by itself. */
 export function failover(summary: string): FailoverActivities {
-  return room<FailoverActivities>('failover', {
-    ...QUICK,
-    startToCloseTimeout: '10min',
-    scheduleToCloseTimeout: '15min',
-    taskQueue: CONTROL_QUEUE,
-    summary,
-  });
+  return room<FailoverActivities>('failover', { ...COMMANDS, taskQueue: CONTROL_QUEUE, summary });
+}
+
+/** What keeps clients out of a site, run at that site. */
+export function door(site: string, summary: string): QuiesceActivities {
+  return room<QuiesceActivities>('failover', { ...COMMANDS, taskQueue: siteQueue(site), summary });
 }
 
 export function ledger(summary: string): LedgerActivities {

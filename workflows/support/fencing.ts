@@ -1,23 +1,27 @@
 // Cutting the old site off, and what counts as proof of it.
 import {
-  type FailoverPlan,
   type FenceProof,
   proofLine,
   requireNoneOpen,
   requireProven,
+  type TakeoverPlan,
 } from '../../domain/failover.ts';
 import { failover } from './activities.ts';
 import { decided } from './decisions.ts';
 import type { Story } from './story.ts';
 
-/** Runs the fence and proves it, or lets a person attest what no probe could prove. */
-export async function fence(story: Story, { from, epoch }: FailoverPlan): Promise<void> {
+/**
+ * Runs the fence and proves it, or lets a person attest what no probe could prove.
+ * @param undo starts the old site again, where it is one that serves.
+ */
+export async function fence(story: Story, { from, epoch }: TakeoverPlan, undo?: () => Promise<unknown>): Promise<void> {
   story.enter('fencing');
   const proofs = await story.require(
     {
       id: 'fence',
       title: `Fence '${from}'`,
       safeToLeave: `nothing was restored; epoch ${epoch.next} is taken`,
+      ...(undo === undefined ? {} : { undo }),
     },
     async () => {
       const found = await failover(`fence ${from}`).fence({ site: from, epoch: epoch.next });

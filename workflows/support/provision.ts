@@ -8,7 +8,7 @@ import {
   type TerraformPlan,
   terraformLines,
 } from '../../domain/terraform.ts';
-import type { FailOverInput } from '../messages.ts';
+import type { TakeoverInput } from '../messages.ts';
 import { terraform } from './activities.ts';
 import { decided, refuse } from './decisions.ts';
 import type { StepSpec, Story } from './story.ts';
@@ -16,7 +16,7 @@ import { thisExecution } from './this-run.ts';
 
 interface Provisioning {
   readonly story: Story;
-  readonly wish: FailOverInput;
+  readonly wish: TakeoverInput;
   readonly isLive: boolean;
 }
 

@@ -2,6 +2,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { RestorePlan, SystemFacts } from '../../domain/contracts/protected-system.ts';
 import type { FailoverPlan } from '../../domain/failover.ts';
+import type { PlannedFailoverPlan } from '../../domain/planned-failover.ts';
 import { formatSeconds } from '../../domain/quantities.ts';
 import { chooseRecoverySet, type RecoveryMember, type RecoveryPlan, type RecoverySet } from '../../domain/recovery.ts';
 import { SYSTEMS, type SystemName } from '../../domain/systems.ts';
@@ -51,7 +52,7 @@ export interface ChosenSet {
 type Plans = Readonly<Partial<Record<SystemName, RestorePlan>>>;
 
 /** Plans the restore of every member, makes one plan of them and shows it. An approval binds to its digest. */
-export async function planTogether<P extends RecoveryPlan | FailoverPlan>(
+export async function planTogether<P extends RecoveryPlan | FailoverPlan | PlannedFailoverPlan>(
   run: RecoveryRun,
   chosen: ChosenSet,
   make: (plans: Plans) => Promise<Omit<P, 'digest'>>,
@@ -59,14 +60,18 @@ export async function planTogether<P extends RecoveryPlan | FailoverPlan>(
   const { story, members } = run;
   const spec = { id: 'plan', title: 'Plan every restore', failsAtOnce: true, undo: () => members.undoAll() };
   const plan = await story.require(spec, async () => {
-    const made = await make(await planMembers(run, chosen));
+    const made = await make(await planRestores(run, chosen));
     return { ...made, ...(await recovery('digest of the plan').digestPlan({ plan: made })) } as P;
   });
   story.showPlan(plan);
   return plan;
 }
 
-async function planMembers({ input, members, isLive }: RecoveryRun, { set, tier, identities = {} }: ChosenSet) {
+/** Plans the restore of every member of the set; with a live run each then waits to be let. */
+export async function planRestores(
+  { input, members, isLive }: RecoveryRun,
+  { set, tier, identities = {} }: ChosenSet,
+): Promise<Plans> {
   for (const member of set.members) {
     const expectedIdentity = identities[member.system] ?? null;
     await members.start(restoring(input, member, { tier, expectedIdentity }), isLive);

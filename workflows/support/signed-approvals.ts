@@ -1,7 +1,7 @@
 // Several people's agreement to one plan: each hands in a statement of their own, signed where their key is.
 import { setHandler, workflowInfo } from '@temporalio/workflow';
 import type { ApprovalWanted, GivenApproval } from '../../domain/approval.ts';
-import type { FailoverPlan } from '../../domain/failover.ts';
+import type { TakeoverPlan } from '../../domain/failover.ts';
 import { type ApprovalsSoFar, approveFailover } from '../messages.ts';
 import { failover } from './activities.ts';
 import { refuse } from './decisions.ts';
@@ -11,7 +11,7 @@ import { thisExecution } from './this-run.ts';
 const LONGEST_TEXT = 4096;
 
 export interface SignedApprovals {
-  bindTo(plan: FailoverPlan): void;
+  bindTo(plan: TakeoverPlan): void;
   /** Waits until enough different people have approved. @throws ABORTED when the run was given up meanwhile. */
   agreed(story: Story): Promise<readonly GivenApproval[]>;
 }
@@ -19,12 +19,12 @@ export interface SignedApprovals {
 /** Opens the desk: before the first await, for it refuses everything until there is a plan to agree to. */
 export function receiveSignedApprovals(platform: string): SignedApprovals {
   const given = new Map<string, GivenApproval>();
-  let plan: FailoverPlan | undefined;
+  let plan: TakeoverPlan | undefined;
   const soFar = (): ApprovalsSoFar => ({ people: [...given.keys()], needed: plan?.approvals ?? 0 });
   setHandler(
     approveFailover,
     async ({ text }) => {
-      const wanted = wantedFor(platform, plan as FailoverPlan);
+      const wanted = wantedFor(platform, plan as TakeoverPlan);
       const approval = await failover('check an approval').acceptApproval({ text, wanted });
       given.set(approval.person, approval);
       return soFar();
@@ -43,18 +43,18 @@ export function receiveSignedApprovals(platform: string): SignedApprovals {
       plan = made;
     },
     agreed: async (story) => {
-      const { approvals } = plan as FailoverPlan;
-      await story.ask(questionFor(plan as FailoverPlan), () => given.size >= approvals);
+      const { approvals } = plan as TakeoverPlan;
+      await story.ask(questionFor(plan as TakeoverPlan), () => given.size >= approvals);
       return [...given.values()];
     },
   };
 }
 
-function wantedFor(platform: string, { digest, epoch }: FailoverPlan): ApprovalWanted {
-  return { platform, run: thisExecution(), digest, epoch: epoch.next, action: 'failover' };
+function wantedFor(platform: string, { digest, epoch, action }: TakeoverPlan): ApprovalWanted {
+  return { platform, run: thisExecution(), digest, epoch: epoch.next, action };
 }
 
-function questionFor({ digest, approvals, title, warnings }: FailoverPlan) {
+function questionFor({ digest, approvals, title, warnings }: TakeoverPlan) {
   const { workflowId } = workflowInfo();
   const ways = `each of ${approvals} people: dr approve ${workflowId} --as NAME --key FILE`;
   return {

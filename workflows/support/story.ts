@@ -62,7 +62,7 @@ export class Story {
     this.startedAt = workflowInfo().startTime.toISOString();
     setHandler(runState, () => this.state(), { description: 'Steps, open questions, plan and outcome of this run' });
     setHandler(resolveStep, (decision) => this.decide(decision), {
-      description: 'Answer the waiting step: {"step":"…","action":"retry|skip|abort","reason":"…","input":{}}',
+      description: 'Answer the waiting step: {"step":"…","action":"go|retry|skip|abort","reason":"…","input":{}}',
       validator: (decision) => checkDecision(decision, this.questions, this.answers),
     });
     this.show();

@@ -1,7 +1,7 @@
 // The public names of a failover: read before, moved after everything is validated, and the old addresses looked at last.
 import type { DnsState } from '../../domain/contracts/dns.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
-import type { FailoverPlan } from '../../domain/failover.ts';
+import type { TakeoverPlan } from '../../domain/failover.ts';
 import { dns } from './activities.ts';
 import { failedFinding } from './closing.ts';
 import { requireFit } from './decisions.ts';
@@ -26,7 +26,7 @@ export async function readNames(story: Story): Promise<DnsState> {
  * The names move as one batch that holds only while the zone is as planning found it; servers that say otherwise are asked
  * again until a person decides. Giving them back is a move of its own.
  */
-export async function moveTraffic(story: Story, { from, to, epoch }: FailoverPlan, names: DnsState): Promise<void> {
+export async function moveTraffic(story: Story, { from, to, epoch }: TakeoverPlan, names: DnsState): Promise<void> {
   story.enter('moving traffic');
   const move = { expected: names.epoch?.text ?? null, epoch: zoneEpoch(epoch.next, names), to, run: thisExecution() };
   const change = await story.require(

@@ -45,6 +45,10 @@ const BROKEN: Readonly<Record<string, Change>> = {
     'repository:',
     'failover: { approvers: [{ name: anna, publicKey: /k/anna.pub }, { name: anna, publicKey: /k/a.pub }] }\nrepository:',
   ],
+  handoversCanBeTakenBack: [
+    '/var/lib/holdfast/work',
+    '/var/lib/holdfast/work\n    quiesce: { commands: [[close]], undo: [[open]] }\n    fence: { commands: [[stop]] }',
+  ],
   passwordsTravelEncrypted: ['redis: { host: 127.0.0.1 }', 'redis: { host: cache.internal, password: "${env:R}" }'],
   schedulesMeetTheirObjectives: ['repository:', 'schedules: { redis: { every: 20min } }\nrepository:'],
   schedulesAreNotTooDense: ['repository:', 'schedules: { redis: { every: 30s } }\nrepository:'],
@@ -179,6 +183,9 @@ describe('the rules', () => {
         ],
         "foldersAreApart": [
           "h.yaml:24:34: error: repository.tiers.local.path: '/backup/holdfast' and '/backup/holdfast/spool' (repository.spool) lie within each other: what cleans the one would remove the other",
+        ],
+        "handoversCanBeTakenBack": [
+          "h.yaml:8:12: warning: sites.west.fence: no command starts this site again after its fence: a planned failover from here is refused; give 'undo'",
         ],
         "healthChecksAreAtBothSites": [
           "h.yaml:21:25: error: sites.west.dns.healthCheck: failover records are a pair: exactly two sites have dns, and both name a healthCheck, or none does",
