@@ -3,7 +3,9 @@ import { platformValues, type ReferenceFacts } from './facts.ts';
 
 /** Copy-paste commands by what is wanted. */
 export function copyPaste(facts: ReferenceFacts): string {
-  return [parts(facts), scratch(), whole(facts), steer(facts), outages(facts), ransomware()].join('\n\n');
+  return [parts(facts), scratch(), whole(facts), steer(facts), outages(facts), ransomware(), ...handOver(facts)].join(
+    '\n\n',
+  );
 }
 
 const parts = ({ platform }: ReferenceFacts): string => `## Restore a part
@@ -87,6 +89,23 @@ const ransomware = (): string => `## Ransomware
    \`\`\`
 
 4. Restore onto new machines, from a moment before the intrusion: \`dr recover --at TIME --dry-run\`. Then make new keys and passwords.`;
+
+const handOver = ({ platform, active, standby }: ReferenceFacts): readonly string[] =>
+  standby === null
+    ? []
+    : [
+        `## Hand over while both sites live, and come back
+
+\`\`\`sh
+dr failover plan --planned --to ${standby}
+dr failover run --planned --to ${standby}
+dr runs go failover/${platform} go --reason "nothing is lost"
+dr failback plan --to ${active}
+dr failback run --to ${active}
+\`\`\`
+
+Nothing is lost: clients are kept out, final backups are taken, the old site is fenced; then it shows the measured loss and asks: \`go\`, or \`abort\`. People sign as in section 3, and what comes after is the same. Before coming back: start the stores of ${active}, clients out, RabbitMQ empty.`,
+      ];
 
 /** Lists to tick off, and the values. */
 export const checklists = (facts: ReferenceFacts): string => `## Checklists

@@ -32,6 +32,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'dr failback plan --to west': 'needs two sites: test/client/handover.server.test.ts',
   'dr failback run --to west': 'needs two sites: test/client/handover.server.test.ts',
   'dr runs go failover/PLATFORM go --reason "nothing is lost"': 'needs two sites: test/client/handover.server.test.ts',
+  'dr runs go failover/orders go --reason "nothing is lost"': 'needs two sites: test/client/handover.server.test.ts',
   'dr worker': 'runs for the length of this test (startProduct)',
   'dr worker --queue control': 'test/client/runs.server.test.ts starts workers of single queues',
   'dr worker --queue site.east': 'test/client/failover.server.test.ts',
