@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BackupSummary } from '../../domain/manifest.ts';
 import { manage } from '../../local/dataset/rabbitmq-data.ts';
 import { loadDataset } from '../../local/dataset.ts';
@@ -119,8 +119,9 @@ async function beginWatch(): Promise<void> {
   await product.dr(['schedule', 'apply']);
   await product.dr(['schedule', 'pause', '--all']);
   const stored = async () => (await product.dr<BackupSummary[]>(['backups', 'list', 'tls'])).value.length;
-  await expect.poll(stored, { timeout: 90_000, interval: 500 }).toBe(1);
-  await expect.poll(runningBackups, { timeout: 90_000, interval: 500 }).toEqual([]);
+  // A hook cannot poll as a test does.
+  await vi.waitFor(async () => expect(await stored()).toBe(1), { timeout: 90_000, interval: 500 });
+  await vi.waitFor(async () => expect(await runningBackups()).toEqual([]), { timeout: 90_000, interval: 500 });
 }
 
 /** A run that waits for a person: a file that it must replace cannot be replaced. */
