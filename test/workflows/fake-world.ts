@@ -45,8 +45,6 @@ export interface FakeWorld {
   readonly ground: FakeGround;
   /** What a handover closed: `<site>: clients`, `<site>: fenced`. */
   readonly closed: Set<string>;
-  /** How often clients wrote. */
-  writes: number;
   /** The runs that recorded a proof. */
   readonly proofs: string[];
   /** What a backup that is taken now holds. */
@@ -120,7 +118,6 @@ export function createFakeWorld(): FakeWorld {
     unrotatable,
     isRestored: () => isRestored,
     repeat: false,
-    writes: 0,
     counts,
   };
 
@@ -142,7 +139,7 @@ export function createFakeWorld(): FakeWorld {
   const tier = ({ tier: name }: TierInput) => `:${name}`;
   const taking = (name: SystemName) => ({
     ...act(`${name}.inspect`, () => FACTS),
-    ...act(`${name}.readPosition`, () => ({ position: `${world.writes}`, detail: `${world.writes} writes` })),
+    ...act(`${name}.readPosition`, () => ({ position: '0', detail: 'no writes' })),
     ...act(`${name}.takeBackup`, ({ backup, kind }) => take(backup, kind, spool, world.counts)),
   });
   const activities: ActivityMap = {

@@ -449,3 +449,37 @@ describe('rotateKeys', () => {
     expect(world.stale.size).toBe(0);
   });
 });
+
+describe('failOverPlanned', () => {
+  const input = {
+    ...{ ...CONTEXT, systems: ['postgres'], kinds: {}, options: {}, dryRun: false },
+    ...{ movesNames: true, provisions: false, protect: [] },
+  };
+  const writing = (world: FakeWorld, times: number) => {
+    let writes = 0;
+    world.activities['postgres.readPosition'] = async () => {
+      writes = Math.min(writes + 1, times);
+      return { position: `${writes}`, detail: `${writes} writes` };
+    };
+  };
+  const taken = ({ acts }: FakeWorld) => acts.filter((act) => act === 'postgres.takeBackup').length;
+
+  it('is a no-go while somebody writes: nothing is fenced, and the old site serves again', async () => {
+    const world = await worldWithBackup();
+    writing(world, Number.POSITIVE_INFINITY);
+    const { code } = await within(world, () => failureOf(run('failOverPlanned', input)));
+    expect([code, taken(world)]).toEqual(['WRITES_GO_ON', 3]);
+    expect(world.acts).not.toContain('failover.fence');
+    expect(world.epochs.map(({ intent }) => intent)).toEqual(['failover', 'undo']);
+    expect([...world.closed]).toEqual(['west: clients']); // The standby goes on keeping its own out.
+  });
+
+  it('backs up again what moved once, tells it, and restores the newer backup', async () => {
+    const world = await worldWithBackup();
+    writing(world, 2);
+    const { finalBackups, findings } = await within(world, () => run('failOverPlanned', input));
+    expect(taken(world)).toBe(2);
+    expect(finalBackups).toEqual([{ system: 'postgres', backupId: [...world.sealed.keys()].at(-1) }]);
+    expect(findings).toContainEqual(expect.objectContaining({ level: 'warning', subject: 'postgres of east' }));
+  });
+});
