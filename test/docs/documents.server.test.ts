@@ -118,10 +118,11 @@ afterAll(async () => {
 async function beginWatch(): Promise<void> {
   await product.dr(['schedule', 'apply']);
   await product.dr(['schedule', 'pause', '--all']);
-  const stored = async () => (await product.dr<BackupSummary[]>(['backups', 'list', 'tls'])).value.length;
-  // A hook cannot poll as a test does.
-  await vi.waitFor(async () => expect(await stored()).toBe(1), { timeout: 90_000, interval: 500 });
-  await vi.waitFor(async () => expect(await runningBackups()).toEqual([]), { timeout: 90_000, interval: 500 });
+  const isOver = async () => {
+    expect((await product.dr<BackupSummary[]>(['backups', 'list', 'tls'])).value).toHaveLength(1);
+    expect(await runningBackups()).toEqual([]);
+  };
+  await vi.waitFor(isOver, { timeout: 90_000, interval: 500 });
 }
 
 /** A run that waits for a person: a file that it must replace cannot be replaced. */
