@@ -69,23 +69,27 @@ const LONGEST_GAP_MS = 3000;
  * @returns null while there was none yet.
  */
 export function cleanSince(lists: Lists, diedAt: number, windowMs: number, now: number): number | null {
-  const starts = MARKED.map((system) =>
-    steadySince(
-      lists[system].filter(({ at }) => at > diedAt),
-      now,
-    ),
+  const later = MARKED.map((system) => lists[system].flatMap(({ at }) => (at > diedAt ? [at] : [])));
+  const beginnings = later.flat().sort((one, other) => one - other);
+  return (
+    beginnings.find((from) => from + windowMs <= now && later.every((at) => isSteady(at, from, from + windowMs))) ??
+    null
   );
-  if (starts.some((start) => start === null)) return null;
-  const since = Math.max(...starts.map(Number));
-  return now - since >= windowMs ? since : null;
 }
 
-// Walks back from now for as long as no gap is too long.
-function steadySince(list: readonly Acknowledged[], now: number): number | null {
-  let since: number | null = null;
-  for (const { at } of list.toReversed()) {
-    if ((since ?? now) - at > LONGEST_GAP_MS) break;
-    since = at;
+function isSteady(times: readonly number[], from: number, to: number): boolean {
+  const first = times.findLastIndex((at) => at <= from);
+  if (first < 0) return false;
+  let last = times[first] as number;
+  for (const at of times.slice(first + 1)) {
+    if (last >= to || at - last > LONGEST_GAP_MS) break;
+    last = at;
   }
-  return since;
+  return to - last <= LONGEST_GAP_MS;
+}
+
+/** When the last of the stores took a marker again. @returns null while one has not. */
+export function servedSince(lists: Lists, diedAt: number): number | null {
+  const firsts = MARKED.map((system) => lists[system].find(({ at }) => at > diedAt)?.at);
+  return firsts.some((at) => at === undefined) ? null : Math.max(...firsts.map(Number));
 }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type Acknowledged, cleanSince, compare, type Lists } from '../../../local/demo/failover/account.ts';
+import {
+  type Acknowledged,
+  cleanSince,
+  compare,
+  type Lists,
+  servedSince,
+} from '../../../local/demo/failover/account.ts';
 
 const told = (...times: number[]): Acknowledged[] => times.map((at, index) => ({ marker: index + 1, at }));
 
@@ -36,9 +42,16 @@ describe('the clean window', () => {
     expect(cleanSince(gap, 10_000, 15_000, 60_000)).toBe(45_000);
   });
 
+  it('is the first one, whatever disturbs a store later', () => {
+    const late = lists([...every(25_000, 50_000), ...every(58_000, 60_000)]);
+    expect(cleanSince(late, 10_000, 20_000, 60_000)).toBe(25_000);
+    expect(servedSince(late, 10_000)).toBe(25_000);
+    expect(servedSince(lists([]), 10_000)).toBeNull();
+  });
+
   it('is not there while a store takes nothing, and nothing from before the site died counts', () => {
     expect(cleanSince(lists([]), 10_000, 1000, 60_000)).toBeNull();
-    expect(cleanSince(lists(every(25_000, 50_000)), 10_000, 1000, 60_000)).toBeNull();
+    expect(cleanSince(lists(every(25_000, 50_000)), 10_000, 30_000, 60_000)).toBeNull();
     expect(cleanSince(lists(every(1000, 60_000)), 59_500, 500, 60_000)).toBeNull();
   });
 });
