@@ -80,11 +80,10 @@ export function requireUnbroken(numbers: readonly number[]): number {
  * @param records in the order of their numbers.
  */
 export function formerSites(records: readonly EpochRecord[]): readonly string[] {
-  const isUndone = (index: number) =>
-    records[index + 1]?.intent === 'undo' && records[index + 1]?.run === records[index]?.run;
-  const lasting = records.filter(({ intent }, index) => intent !== 'undo' && !isUndone(index));
+  // What an undo leaves never opened; and whoever an undone failover left is the active one still, or gave it up later.
+  const left = records.filter(({ intent }) => intent !== 'undo').map(({ from }) => from);
   const active = records.at(-1)?.to;
-  return [...new Set(lasting.map(({ from }) => from).reverse())].filter((site) => site !== active);
+  return [...new Set(left.reverse())].filter((site) => site !== active);
 }
 
 /** Who holds a number that somebody else wanted. */
