@@ -2,12 +2,14 @@
 // why, one line each; silent when nothing is missing. Plain Node 20 without dependencies, because nothing else is there
 // on a fresh machine.
 //
-//   node local/install.mjs [demo|test|bench|current] [--check] [--packages]
+//   node local/install.mjs [demo|test|bench|current|infra] [--check] [--packages]
 //
 //   demo, test, bench   what it is needed for; default: test
 //   current             test, and the stores of a newer release that `npm run test:current` runs on
+//   infra               what `npm run check:infra` looks at infra/ with, and nothing else
 //   --check             only report
 //   --packages          only what root must install (for a user who is not)
+import { checkov } from './install/checkov.mjs';
 import { currentStores } from './install/current-stores.mjs';
 import { goPrograms } from './install/go-programs.mjs';
 import { Missing, threeLines } from './install/missing.mjs';
@@ -15,11 +17,13 @@ import { nodeModules } from './install/node-modules.mjs';
 import { systemPackages } from './install/system-packages.mjs';
 
 const words = process.argv.slice(2);
-const purpose = ['demo', 'bench', 'current'].find((word) => words.includes(word)) ?? 'test';
+const purpose = ['demo', 'bench', 'current', 'infra'].find((word) => words.includes(word)) ?? 'test';
 
 /** Every part answers `missing()` with lines to show and `install()`; nothing is started or written by `missing`. */
 const ofRoot = [systemPackages(purpose), ...(purpose === 'current' ? [currentStores()] : [])];
-const parts = words.includes('--packages') ? ofRoot : [...ofRoot, nodeModules(), goPrograms(purpose)];
+const ofInfra = [nodeModules(), goPrograms('infra'), checkov()];
+const ofUser = [nodeModules(), goPrograms(purpose)];
+const parts = words.includes('--packages') ? ofRoot : purpose === 'infra' ? ofInfra : [...ofRoot, ...ofUser];
 
 function report() {
   const lines = parts.flatMap((part) => part.missing());

@@ -44,6 +44,16 @@ test('only the suite on newer stores needs those and what sets them up', async (
   expect(stdout).not.toMatch(/debootstrap|patchelf|trixie/);
 });
 
+test('Terraform is built where none is on PATH, and what only looks at infra/ is left out elsewhere', async () => {
+  const environment = { PATH: empty, XDG_CACHE_HOME: empty };
+  const { stdout } = await runInstaller(['demo', '--check'], environment);
+  expect(stdout).toMatch(/^missing {2}tofu /m);
+  expect(stdout).not.toMatch(/tflint|checkov/);
+  const infra = await runInstaller(['infra', '--check'], environment);
+  expect(infra.stdout).toMatch(/^missing {2}tflint [\s\S]*^missing {2}checkov /m);
+  expect(infra.stdout).not.toMatch(/temporal|redis/);
+});
+
 test('the demo needs neither a browser nor what only tests break things with', async () => {
   const { stdout } = await runInstaller(['demo', '--check'], { PATH: empty, XDG_CACHE_HOME: empty });
   expect(stdout).not.toMatch(/chromium|strace/);

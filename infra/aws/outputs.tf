@@ -1,0 +1,42 @@
+output "tiers" {
+  description = "For repository.tiers of holdfast.yaml."
+  value = {
+    (var.active.site)  = { kind = "s3", bucket = aws_s3_bucket.active.id, region = var.active.region }
+    (var.standby.site) = { kind = "s3", bucket = aws_s3_bucket.standby.id, region = var.standby.region }
+  }
+}
+
+output "roles" {
+  description = "ARN of each role that a worker takes."
+  value       = { for name, role in aws_iam_role.holdfast : name => role.arn }
+}
+
+output "dns" {
+  description = "For dns of holdfast.yaml."
+  value = {
+    zone    = var.zone_id
+    name    = trimsuffix(data.aws_route53_zone.public.name, ".")
+    records = [for name, one in var.names : { name = name, type = can(regex("^[0-9.]+$", one.active)) ? "A" : "CNAME", ttl = "${var.ttl}s" }]
+  }
+}
+
+output "addresses" {
+  description = "For sites.<name>.dns.addresses of holdfast.yaml."
+  value = {
+    (var.active.site)  = { for name, one in var.names : name => [one.active] }
+    (var.standby.site) = { for name, one in var.names : name => [one.standby] }
+  }
+}
+
+output "health_checks" {
+  description = "For sites.<name>.dns.healthCheck.id of holdfast.yaml; empty without switches."
+  value = {
+    for place, check in aws_route53_health_check.site :
+    (place == "active" ? var.active.site : var.standby.site) => check.id
+  }
+}
+
+output "stores" {
+  description = "Host and port of each store of the standby, for sites.<name> of holdfast.yaml."
+  value       = { for name, instance in aws_instance.store : name => { host = instance.private_ip, port = var.stores[name].port } }
+}
