@@ -1,4 +1,5 @@
-# The bucket beside the site that serves. The standby's is the same in the other region.
+# Holdfast's tier, in the region that serves. New objects are not locked by themselves: what a backup that was given up
+# has left must go again. The copy in the other region is.
 
 resource "aws_s3_bucket" "active" {
   #checkov:skip=CKV2_AWS_62:nothing of ours listens; Holdfast reads every byte back itself
@@ -12,19 +13,6 @@ resource "aws_s3_bucket_versioning" "active" {
   bucket = aws_s3_bucket.active.id
 
   versioning_configuration { status = "Enabled" }
-}
-
-resource "aws_s3_bucket_object_lock_configuration" "active" {
-  bucket = aws_s3_bucket.active.id
-
-  rule {
-    default_retention {
-      mode = var.lock_mode
-      days = var.lock_days
-    }
-  }
-
-  depends_on = [aws_s3_bucket_versioning.active]
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "active" {

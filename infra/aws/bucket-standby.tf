@@ -1,4 +1,5 @@
-# The bucket beside the standby: where everything is when the other region is gone.
+# The copy beside the standby: written by replication alone, and locked by itself. It is what is left when the other
+# region is gone, or when somebody with every right has emptied the tier.
 
 resource "aws_s3_bucket" "standby" {
   #checkov:skip=CKV_AWS_144:it is the copy itself

@@ -1,9 +1,11 @@
-output "tiers" {
-  description = "For repository.tiers of holdfast.yaml."
-  value = {
-    (var.active.site)  = { kind = "s3", bucket = aws_s3_bucket.active.id, region = var.active.region }
-    (var.standby.site) = { kind = "s3", bucket = aws_s3_bucket.standby.id, region = var.standby.region }
-  }
+output "tier" {
+  description = "For repository.tiers.<name> of holdfast.yaml."
+  value       = { kind = "s3", bucket = aws_s3_bucket.active.id, region = var.active.region }
+}
+
+output "copy" {
+  description = "What takes the tier's place in holdfast.yaml when the active region is gone."
+  value       = { kind = "s3", bucket = aws_s3_bucket.standby.id, region = var.standby.region }
 }
 
 output "roles" {

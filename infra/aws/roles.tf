@@ -7,7 +7,8 @@ locals {
 
   look = ["s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads", "s3:GetBucketLocation"]
   read = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectRetention"]
-  put  = ["s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+  put  = ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+  take = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
 
   # Reading needs Decrypt of the bucket's key, and so does an upload in parts. What lies in an object is encrypted for
   # Holdfast's own recipients besides, whose private keys no role here has.
@@ -15,7 +16,7 @@ locals {
     writer   = { actions = concat(local.read, local.put), keys = ["kms:Decrypt", "kms:GenerateDataKey"] }
     verifier = { actions = concat(local.read, local.put), keys = ["kms:Decrypt", "kms:GenerateDataKey"] }
     restorer = { actions = local.read, keys = ["kms:Decrypt"] }
-    expirer  = { actions = concat(local.read, ["s3:DeleteObject", "s3:DeleteObjectVersion"]), keys = ["kms:Decrypt"] }
+    expirer  = { actions = concat(local.read, local.put, local.take), keys = ["kms:Decrypt", "kms:GenerateDataKey"] }
   }
 }
 

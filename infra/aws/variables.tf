@@ -39,7 +39,7 @@ variable "bucket_suffix" {
 }
 
 variable "lock_days" {
-  description = "Days for which nobody can delete a new object whose writer has said nothing else: at least the tier's `keep` in holdfast.yaml."
+  description = "Days for which nobody can delete an object of the copy: at least the tier's `keep` in holdfast.yaml."
   type        = number
   default     = 30
 

@@ -25,7 +25,7 @@ const PROGRAMS = [
     module: 'github.com/opentofu/opentofu/cmd/tofu@v1.12.6',
     // Its own go.mod replaces a library, which 'go install' of another module's program refuses.
     fromSource: true,
-    why: 'OpenTofu, which makes the site that takes over; TOFU_TIME; not needed where Terraform 1.11 is on PATH',
+    why: 'OpenTofu, which makes the site that takes over; about 5 minutes on two cores; not needed where Terraform 1.11 is on PATH',
     for: ['demo', 'test', 'current', 'infra'],
   },
   {

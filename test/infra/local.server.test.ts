@@ -61,7 +61,13 @@ async function terraform(): Promise<TerraformActivities> {
   await cp(root('infra/local'), configuration, { recursive: true });
   await writeFile(join(directory, 'access'), s3.accessKeyId, { mode: 0o600 });
   await writeFile(join(directory, 'key'), s3.secretAccessKey, { mode: 0o600 });
-  const stores = (act: string) => [process.execPath, root('local/stores.ts'), act, join(directory, 'stores.yaml'), 'east'];
+  const stores = (act: string) => [
+    process.execPath,
+    root('local/stores.ts'),
+    act,
+    join(directory, 'stores.yaml'),
+    'east',
+  ];
   const listens = ({ port }: { readonly port: number }) => ({ host: '127.0.0.1', port });
   const sites = configurationSchema.shape.sites.parse({
     east: {
@@ -81,6 +87,25 @@ async function terraform(): Promise<TerraformActivities> {
     },
   });
   return createTerraform({ sites, witness: { directory: join(directory, 'witness') } });
+}
+
+// No activity of ours destroys: this is what a person would type.
+async function destroy(): Promise<void> {
+  const endpoints = { s3: s3.endpoint };
+  const backend = { bucket: 'terraform', key: 'east.tfstate', region: s3.region, endpoints, use_lockfile: true };
+  const skips = ['credentials_validation', 'requesting_account_id', 'metadata_api_check', 's3_checksum'];
+  const options = Object.fromEntries(skips.map((name) => [`skip_${name}`, true]));
+  const file = join(directory, 'by-hand.tfbackend.json');
+  await writeFile(file, JSON.stringify({ ...backend, ...options, use_path_style: true }));
+  const env = {
+    ...{ PATH: process.env.PATH, HOME: directory, TF_DATA_DIR: join(directory, 'by-hand'), CHECKPOINT_DISABLE: '1' },
+    ...{ AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey },
+  };
+  const call = (...words: string[]) =>
+    run(findTerraform(), [`-chdir=${join(directory, 'infra')}`, ...words, '-input=false'], { env });
+  await call('init', `-backend-config=${file}`);
+  const nothing = ['site=east', 'start=["true","x"]', 'stop=["true","x"]', 'stores={}'];
+  await call('destroy', '-auto-approve', ...nothing.map((value) => `-var=${value}`));
 }
 
 describe('infra', () => {
@@ -106,5 +131,10 @@ describe('infra', () => {
       { subject: 'state and providers', level: 'ok' },
       { message: "Terraform has nothing to change at 'east'", level: 'ok' },
     ]);
+  });
+
+  it('stops them when it is destroyed, by hand', async () => {
+    await destroy();
+    expect(await bothStand()).toEqual([false, false]);
   });
 });

@@ -11,7 +11,9 @@ export type Fault =
   | { readonly kind: 'lose-answer' }
   /** The request is never carried out and never answered. */
   | { readonly kind: 'hold' }
-  | { readonly kind: 'unavailable' };
+  | { readonly kind: 'unavailable' }
+  /** An answer that nobody tries again over. */
+  | { readonly kind: 'denied' };
 
 export interface FaultProxy {
   readonly endpoint: string;
@@ -48,9 +50,9 @@ function closeServer(server: Server): Promise<void> {
 }
 
 function forward(target: string, incoming: IncomingMessage, answer: ServerResponse, fault: Fault | null): void {
-  if (fault?.kind === 'unavailable') {
+  if (fault?.kind === 'unavailable' || fault?.kind === 'denied') {
     incoming.resume();
-    incoming.on('end', () => answer.writeHead(503).end());
+    incoming.on('end', () => answer.writeHead(fault.kind === 'denied' ? 403 : 503).end());
     return;
   }
   if (fault?.kind === 'hold') return void incoming.resume();

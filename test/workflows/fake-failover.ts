@@ -1,7 +1,7 @@
 // The failover's activities over a list of epochs in memory.
 import type { DnsState, MoveDnsInput, UndoMoveDnsInput } from '../../domain/contracts/dns.ts';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
-import type { ApplyTerraformInput, TerraformInput } from '../../domain/contracts/terraform.ts';
+import type { ApplyTerraformInput, TerraformInput, UnlockTerraformInput } from '../../domain/contracts/terraform.ts';
 import { type EpochRecord, formerSites, lostTo } from '../../domain/epoch.ts';
 import type { HandoverCommands } from '../../domain/planned-failover.ts';
 
@@ -90,6 +90,11 @@ function terraformActs(act: Act, { made, plans }: FakeGround): object {
       plans.delete(site);
       return { site, digest, done: 1, outputs: {} };
     }),
+    ...act(
+      'terraform.unlock',
+      () => undefined,
+      ({ lock }: UnlockTerraformInput) => `:${lock}`,
+    ),
     ...act('terraform.discardPlan', ({ site }: TerraformInput) => void plans.delete(site)),
   };
 }

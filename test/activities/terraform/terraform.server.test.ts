@@ -3,9 +3,10 @@ import { appendFileSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { withScope } from '../../../activities/shared/activity-context.ts';
 import type { LocalS3 } from '../../../local/s3.ts';
+import { startFaultProxy } from '../../support/fault-proxy.ts';
 import { applying, type Ground, newGround, SECRET, startStateStore } from './ground.ts';
 
 const RUN = { site: 'east', run: 'failover/orders/1' };
@@ -138,6 +139,20 @@ describe('an apply that stops on the way', () => {
     await ground.allow('go');
     expect((await terraform.applyPlan({ ...RUN, digest })).done).toBe(1);
     expect(ground.made()).toEqual(['a', 'z']);
+  });
+
+  it('faults 55: sends the state that could not be sent before it makes anything more', async () => {
+    const proxy = await startFaultProxy(s3.endpoint);
+    onTestFinished(() => proxy.close());
+    ground = await newGround({ ...s3, endpoint: proxy.endpoint });
+    const terraform = ground.terraform({ variables: { servers: named('a', 'b') } });
+    const { digest } = await terraform.planChanges(RUN);
+    proxy.setFault((request) => (/^PUT .*tfstate(\?|$)/.test(request) ? { kind: 'denied' } : null));
+    await expect(terraform.applyPlan({ ...RUN, digest })).rejects.toMatchObject({ code: 'TERRAFORM_FAILED' });
+    await expect(terraform.planChanges(OTHER)).rejects.toMatchObject({ code: 'TERRAFORM_FAILED' });
+    proxy.setFault(() => null);
+    expect((await terraform.planChanges(OTHER)).changes).toEqual([]);
+    expect([...ground.made()].sort()).toEqual(['a', 'b']);
   });
 
   it('faults 56: names who holds the state, forces no lock, and takes away only the one that a person names', async () => {
