@@ -140,21 +140,22 @@ const NONE_LOST = STORES.map((store) => [store, true, []]);
 
 const question = async () => {
   const { questions } = await new Client({ connection }).workflow.getHandle(RUN).query(runState);
-  return `${questions[0]?.step} ${questions[0]?.code}`;
+  const { step, code, message } = questions[0] ?? {};
+  return code === null ? step : `${step} ${code} ${message}`;
 };
-const asked = (step: string) => expect.poll(question, { timeout: 120_000, interval: 250 }).toBe(step);
+const asked = (step: string) => expect.poll(question, { timeout: 240_000, interval: 250 }).toBe(step);
 const epochs = async () => (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name !== 'new');
 
 /** Starts a handover and brings it to the question whether it goes on. */
 async function untilGo(...words: string[]): Promise<RunningDr> {
   const running = startDr([...words, '--json'], { env: env() });
-  await Promise.race([asked('approve null'), endedEarly(running)]);
+  await Promise.race([asked('approve'), endedEarly(running)]);
   for (const person of PEOPLE) {
     const key = join(folder, `${person}.pem`);
     const { status, stdout } = await call('approve', RUN, '--as', person, '--key', key, '--confirm', platform.name);
     expect(status, stdout).toBe(0);
   }
-  await Promise.race([asked('go null'), endedEarly(running)]);
+  await Promise.race([asked('go'), endedEarly(running)]);
   return running;
 }
 
@@ -170,7 +171,7 @@ async function finished(running: RunningDr): Promise<HandOverResult> {
 }
 
 describe('a site that lives', () => {
-  it('gives the platform back, serving, when it is told no-go after the fence', { timeout: 400_000 }, async () => {
+  it('gives the platform back, serving, when it is told no-go after the fence', { timeout: 600_000 }, async () => {
     const clients = startClients(west, 1);
     const running = await untilGo('failover', 'run', '--planned', '--to', 'east');
     const acknowledged = await clients;
@@ -187,7 +188,7 @@ describe('a site that lives', () => {
     expect(back.stdout).toContain('NOT_A_FORMER_SITE');
   });
 
-  it('hands over to the other without losing one acknowledged marker', { timeout: 400_000 }, async () => {
+  it('hands over to the other without losing one acknowledged marker', { timeout: 600_000 }, async () => {
     const clients = startClients(west, 2_000_000);
     const running = await untilGo('failover', 'run', '--planned', '--to', 'east');
     const acknowledged = await clients;
@@ -205,7 +206,7 @@ describe('a site that lives', () => {
     expect(stdout).toContain('TARGET_NOT_EMPTY');
   });
 
-  it('is returned to without losing one, and what diverged there is kept and told', { timeout: 400_000 }, async () => {
+  it('is returned to without losing one, and what diverged there is kept and told', { timeout: 600_000 }, async () => {
     await emptyBroker(west);
     const clients = startClients(east, 3_000_000);
     const running = await untilGo('failback', 'run', '--to', 'west');

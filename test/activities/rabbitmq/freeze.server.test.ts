@@ -49,7 +49,9 @@ it.each([
   node.kill('SIGKILL');
 });
 
-const stopHook = (pid: number) => ['/bin/sh', '-c', 'kill -STOP "$1"', 'sh', String(pid)];
+// A process stops a moment after the signal: a hook returns when it has.
+const STOP = 'kill -STOP "$1"; until grep -q "^State:.T (stopped)" /proc/"$1"/status; do :; done';
+const stopHook = (pid: number) => ['/bin/sh', '-c', STOP, 'sh', String(pid)];
 
 it('freezes by a hook, and calls a thaw hook that fails until it works', async () => {
   const { node, pid, child } = await startNode('sleep 1000 & echo $!; exec sleep 1001');
