@@ -123,7 +123,9 @@ function startClients(site: RunningSite, first: number): Promise<ReadonlyMap<str
       return [store.system, acknowledged] as const;
     }
   };
-  return Promise.all(stores.map(write)).then((entries) => new Map(entries));
+  const written = Promise.all(stores.map(write)).then((entries) => new Map(entries));
+  written.catch(() => undefined); // Told where it is awaited.
+  return written;
 }
 
 /** Markers that were acknowledged and are not at the site now, by store. */
