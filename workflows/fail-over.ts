@@ -6,20 +6,26 @@ import type { GivenApproval } from '../domain/approval.ts';
 import type { DnsState } from '../domain/contracts/dns.ts';
 import { type FailoverPlan, planFailover } from '../domain/failover.ts';
 import { SYSTEMS } from '../domain/systems.ts';
-import type { TerraformPlan } from '../domain/terraform.ts';
 import type { FailOverInput, FailOverResult, RestoreSystemResult } from './messages.ts';
-import { account, type CountedLoss, countLoss, UNCOUNTED } from './support/accounting.ts';
-import { failover } from './support/activities.ts';
+import { type CountedLoss, countLoss, UNCOUNTED } from './support/accounting.ts';
 import { close } from './support/closing.ts';
 import { decided } from './support/decisions.ts';
 import { fence } from './support/fencing.ts';
 import { Members } from './support/members.ts';
-import { planProvision, provision } from './support/provision.ts';
-import { choose, keepAll, planTogether, type RecoveryRun, restoreInOrder, validate } from './support/recovery-work.ts';
+import { provision } from './support/provision.ts';
+import { keepAll, planTogether, type RecoveryRun, restoreInOrder, validate } from './support/recovery-work.ts';
 import { receiveSignedApprovals, type SignedApprovals } from './support/signed-approvals.ts';
 import { Story } from './support/story.ts';
-import { lock, lookAtEpoch, protect, survey } from './support/takeover.ts';
-import { longestTtl, lookBack, moveTraffic, readNames } from './support/traffic.ts';
+import {
+  afterOpening,
+  lock,
+  lookAround,
+  lookAtEpoch,
+  type Surroundings,
+  takeoverFacts,
+  UNOPENED,
+} from './support/takeover.ts';
+import { moveTraffic } from './support/traffic.ts';
 import { giveUp } from './support/unfinished.ts';
 
 export async function failOver(input: FailOverInput): Promise<FailOverResult> {
@@ -70,32 +76,14 @@ async function failOverOrGiveUp(run: Failover, approvals: SignedApprovals): Prom
   }
 }
 
-interface Planned {
-  readonly plan: FailoverPlan;
-  /** The public names as planning found them; null where none are configured. */
-  readonly names: DnsState | null;
-  /** What Terraform does to the new site before it is restored; null where none is configured. */
-  readonly ground: TerraformPlan | null;
-}
-
-async function makePlan(run: Failover): Promise<Planned> {
-  const { story, wish } = run;
-  const epoch = await lookAtEpoch(story, wish);
-  const { set, tier } = await choose(run);
-  const ground = await planProvision(run);
-  const identities = await survey(story, wish);
-  const names = wish.movesNames ? await readNames(story) : null;
-  const plan = await planTogether<FailoverPlan>(run, { set, tier, identities }, async (plans) => {
-    const [needed, cutOff] = await Promise.all([
-      failover('who approves').approvalsNeeded({}),
-      failover('plan the fence').planFence({ site: epoch.site }),
-    ]);
-    const facts = { platform: wish.platform, to: wish.site, epoch, set, plans, at: new Date().toISOString() };
-    return decided(() =>
-      planFailover({ ...facts, approvals: needed.count, people: needed.people, fence: cutOff, names, ground }),
-    );
+async function makePlan(run: Failover): Promise<Surroundings & { readonly plan: FailoverPlan }> {
+  const epoch = await lookAtEpoch(run.story, run.wish);
+  const around = await lookAround(run);
+  const plan = await planTogether<FailoverPlan>(run, around, async (plans) => {
+    const facts = await takeoverFacts(run.wish, epoch, around);
+    return decided(() => planFailover({ ...facts, plans, at: new Date().toISOString() }));
   });
-  return { plan, names, ground };
+  return { ...around, plan };
 }
 
 async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
@@ -106,12 +94,8 @@ async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
     epoch: plan.epoch.next,
     approvedBy: approvedBy.map(({ person }) => person).join(', '),
   };
-  const ttlSeconds = names === null ? null : longestTtl(names);
-  const { record, findings: unwritten } = isLive
-    ? await account(story, { platform: wish.platform, plan, markers: loss.markers, ttlSeconds })
-    : { record: null, findings: [] };
-  const late = isLive && wish.movesNames ? await lookBack(story, plan.from) : [];
-  const protection = isLive ? await protect(story, wish) : [];
+  const opened = { plan, names, markers: loss.markers };
+  const { record, findings: after } = isLive ? await afterOpening(story, wish, opened) : UNOPENED;
   const closing = await close(wish, {
     act: isLive ? 'failover.done' : 'failover.planned',
     subject: `${wish.platform}: ${plan.from} → ${plan.to}`,
@@ -120,13 +104,6 @@ async function conclude(run: Failover, done: Done): Promise<FailOverResult> {
     facts,
   });
   const report = story.finish('succeeded', { ...facts, lossSeconds: { ...plan.lossSeconds } });
-  const findings = [
-    ...restored.flatMap((one) => one.findings),
-    ...loss.findings,
-    ...unwritten,
-    ...late,
-    ...protection,
-    ...closing,
-  ];
+  const findings = [...restored.flatMap((one) => one.findings), ...loss.findings, ...after, ...closing];
   return { plan, record, findings, kept: restored.flatMap(({ kept }) => kept), report };
 }

@@ -2,29 +2,55 @@
 // people have agreed. Until the new site opens, all of it can be taken back, and the old site serves again.
 import { CancellationScope } from '@temporalio/workflow';
 import type { ApprovedAction, GivenApproval } from '../../domain/approval.ts';
-import type { DnsState } from '../../domain/contracts/dns.ts';
 import type { Epoch } from '../../domain/epoch.ts';
 import { type PlannedFailoverPlan, planHandover } from '../../domain/planned-failover.ts';
 import { SYSTEMS } from '../../domain/systems.ts';
-import type { TerraformPlan } from '../../domain/terraform.ts';
 import type { HandOverInput, HandOverResult, RestoreSystemResult } from '../messages.ts';
-import { account, type CountedLoss, countLoss } from './accounting.ts';
+import { type CountedLoss, countLoss } from './accounting.ts';
 import { failover } from './activities.ts';
 import { close } from './closing.ts';
 import { decided } from './decisions.ts';
 import { fence } from './fencing.ts';
 import { type CaughtUp, catchUp, type Handover } from './final-backup.ts';
 import { Members } from './members.ts';
-import { planProvision, provision } from './provision.ts';
+import { provision } from './provision.ts';
 import { openDoor, quiesce } from './quiescing.ts';
-import { choose, type Identities, keepAll, lookAt, planTogether, restoreInOrder, validate } from './recovery-work.ts';
-import type { SignedApprovals } from './signed-approvals.ts';
-import type { Story } from './story.ts';
-import { lock, protect, survey } from './takeover.ts';
-import { longestTtl, lookBack, moveTraffic, readNames } from './traffic.ts';
+import { keepAll, lookAt, planTogether, restoreInOrder, validate } from './recovery-work.ts';
+import { receiveSignedApprovals, type SignedApprovals } from './signed-approvals.ts';
+import { Story } from './story.ts';
+import {
+  type Aftermath,
+  afterOpening,
+  lock,
+  lookAround,
+  lookAtEpoch,
+  type Surroundings,
+  takeoverFacts,
+  UNOPENED,
+} from './takeover.ts';
+import { moveTraffic } from './traffic.ts';
+import { giveUp } from './unfinished.ts';
 
-/** What the run works with. Made before the first await, so that no member's word is missed. */
-export function beginHandover(wish: HandOverInput, story: Story): Handover {
+/** What makes one handover another than the next. */
+export interface HandoverKind {
+  readonly action: ApprovedAction;
+  /** As a title begins: `Planned failover`. */
+  readonly what: string;
+  /** Refuses a site that this kind may not go to. */
+  readonly requireFit?: (run: Handover) => Promise<unknown>;
+}
+
+/** Tells one from its plan to its end. */
+export async function tellHandover(input: HandOverInput, kind: HandoverKind): Promise<HandOverResult> {
+  const approvals = receiveSignedApprovals(input.platform);
+  const title = `${kind.what} of platform ${input.platform} to site ${input.site}`;
+  const run = beginHandover(input, new Story(title, input, !input.dryRun));
+  const { rehearsed, done } = await handOverOrGiveUp(run, kind, approvals);
+  return CancellationScope.nonCancellable(() => conclude(run, rehearsed, done));
+}
+
+// Made before the first await, so that no member's word is missed.
+function beginHandover(wish: HandOverInput, story: Story): Handover {
   // The newest backups of any standing: they only show that it can be done.
   const input = { ...wish, target: 'live' as const, at: null, unproven: true, options: optionsOf(wish) };
   return { wish, story, members: new Members(story), isLive: !wish.dryRun, input };
@@ -38,53 +64,54 @@ const optionsOf = ({ systems, options }: HandOverInput): HandOverInput['options'
     }),
   );
 
-export interface Rehearsed {
+interface Ended {
+  readonly rehearsed: Rehearsed;
+  /** Null for a plan alone. */
+  readonly done: HandedOver | null;
+}
+
+async function handOverOrGiveUp(run: Handover, kind: HandoverKind, approvals: SignedApprovals): Promise<Ended> {
+  const { story, wish, isLive } = run;
+  const { action, what } = kind;
+  try {
+    const epoch = await lookAtEpoch(story, wish);
+    await kind.requireFit?.(run);
+    const rehearsed = await rehearse(run, epoch, action);
+    return { rehearsed, done: isLive ? await handOver(run, rehearsed, approvals) : null };
+  } catch (error) {
+    throw await giveUp(story, wish, error, { act: action, what: `the ${what.toLowerCase()}` });
+  }
+}
+
+interface Rehearsed extends Surroundings {
   readonly plan: PlannedFailoverPlan;
-  readonly identities: Identities;
-  /** The public names as planning found them; null where none are configured. */
-  readonly names: DnsState | null;
-  /** What Terraform does to the new site before it is restored; null where none is configured. */
-  readonly ground: TerraformPlan | null;
   readonly restored: readonly RestoreSystemResult[];
 }
 
-/** Plans every restore with the newest backups there are, makes one plan of it and shows it. */
-export async function rehearse(run: Handover, epoch: Epoch, action: ApprovedAction): Promise<Rehearsed> {
-  const { story, wish, input } = run;
-  const rehearsal = { ...run, isLive: false, input: { ...input, dryRun: true } };
-  const { set, tier } = await choose(rehearsal);
-  const ground = await planProvision(run);
-  const identities = await survey(story, wish);
-  const names = wish.movesNames ? await readNames(story) : null;
-  const { platform, site: to } = wish;
-  const plan = await planTogether<PlannedFailoverPlan>(rehearsal, { set, tier, identities }, async (plans) => {
-    const [needed, cutOff, commands] = await Promise.all([
-      failover('who approves').approvalsNeeded({}),
-      failover('plan the fence').planFence({ site: epoch.site }),
-      failover('plan the commands').planHandover({ from: epoch.site, to }),
+// Plans every restore with the newest backups there are, makes one plan of it and shows it.
+async function rehearse(run: Handover, epoch: Epoch, action: ApprovedAction): Promise<Rehearsed> {
+  const around = await lookAround(run);
+  const rehearsal = { ...run, isLive: false, input: { ...run.input, dryRun: true } };
+  const plan = await planTogether<PlannedFailoverPlan>(rehearsal, around, async (plans) => {
+    const [facts, commands] = await Promise.all([
+      takeoverFacts(run.wish, epoch, around),
+      failover('plan the commands').planHandover({ from: epoch.site, to: run.wish.site }),
     ]);
-    const people = { approvals: needed.count, people: needed.people };
-    return decided(() =>
-      planHandover({
-        ...{ platform, to, epoch, set, plans, action, names, ground, commands },
-        ...people,
-        fence: cutOff,
-      }),
-    );
+    return decided(() => planHandover({ ...facts, plans, action, commands }));
   });
-  const restored = await Promise.all(set.members.map(({ system }) => run.members.resultOf(system)));
-  return { plan, identities, names, ground, restored };
+  const restored = await Promise.all(around.set.members.map(({ system }) => run.members.resultOf(system)));
+  return { ...around, plan, restored };
 }
 
-export interface HandedOver {
+interface HandedOver {
   readonly approvedBy: readonly GivenApproval[];
   readonly caughtUp: CaughtUp;
   readonly counted: CountedLoss;
   readonly restored: readonly RestoreSystemResult[];
 }
 
-/** Carries the plan out, up to the point of no return. */
-export async function handOver(
+// Carries the plan out, up to the point of no return.
+async function handOver(
   run: Handover,
   { plan, identities, names, ground }: Rehearsed,
   approvals: SignedApprovals,
@@ -136,21 +163,13 @@ async function decideGo(
   );
 }
 
-/** Lets clients into the new site, backs it up and tells the end. */
-export function concludeHandover(
-  run: Handover,
-  rehearsed: Rehearsed,
-  done: HandedOver | null,
-): Promise<HandOverResult> {
-  return CancellationScope.nonCancellable(() => conclude(run, rehearsed, done));
-}
-
+// Lets clients into the new site, backs it up and tells the end.
 async function conclude(run: Handover, rehearsed: Rehearsed, done: HandedOver | null): Promise<HandOverResult> {
   const { plan, restored } = rehearsed;
   const { story, wish } = run;
   const { platform } = wish;
   const { from, to, action } = plan;
-  const { record, findings: after } = done === null ? NOTHING : await afterOpening(run, rehearsed, done.counted);
+  const { record, findings: after } = done === null ? UNOPENED : await letIn(run, rehearsed, done.counted);
   const results = done?.restored ?? restored;
   const kept = results.flatMap((one) => one.kept);
   const loss = done?.caughtUp.loss ?? [];
@@ -179,22 +198,15 @@ async function conclude(run: Handover, rehearsed: Rehearsed, done: HandedOver | 
   return { plan, finalBackups, loss, record, findings, kept, report };
 }
 
-type After = Awaited<ReturnType<typeof account>>;
-
-const NOTHING: After = { record: null, findings: [] };
-
-async function afterOpening(
-  { story, wish }: Handover,
-  { plan, names }: Rehearsed,
-  { markers, findings }: CountedLoss,
-): Promise<After> {
+async function letIn({ story, wish }: Handover, { plan, names }: Rehearsed, counted: CountedLoss): Promise<Aftermath> {
   const doors = await openDoor(story, plan);
   story.enter('observing');
-  const ttlSeconds = names === null ? null : longestTtl(names);
   // What the final backups hold is everything: they were compared with the stores.
   const lossSeconds = Object.fromEntries(plan.stages.flat().map((system) => [system, 0]));
-  const told = await account(story, { platform: wish.platform, plan: { ...plan, lossSeconds }, markers, ttlSeconds });
-  const late = wish.movesNames ? await lookBack(story, plan.from) : [];
-  const protection = await protect(story, wish);
-  return { ...told, findings: [...findings, ...doors, ...told.findings, ...late, ...protection] };
+  const { record, findings } = await afterOpening(story, wish, {
+    plan: { ...plan, lossSeconds },
+    markers: counted.markers,
+    names,
+  });
+  return { record, findings: [...counted.findings, ...doors, ...findings] };
 }

@@ -1,9 +1,14 @@
 // The parts that every way of making another site the active one begins and ends with.
 import { executeChild } from '@temporalio/workflow';
+import type { DnsState } from '../../domain/contracts/dns.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import type { Epoch } from '../../domain/epoch.ts';
-import { requireOtherSite, type TakeoverPlan } from '../../domain/failover.ts';
+import { requireOtherSite, type TakeoverFacts, type TakeoverPlan } from '../../domain/failover.ts';
+import type { AccountedPlan, FailoverRecord } from '../../domain/failover-record.ts';
+import type { MarkerLosses } from '../../domain/markers.ts';
+import type { RecoverySet } from '../../domain/recovery.ts';
 import { platformBackUpWorkflowId } from '../../domain/run-names.ts';
+import type { TerraformPlan } from '../../domain/terraform.ts';
 import type { backUpPlatform } from '../back-up-platform.ts';
 import {
   type BackUpPlatformInput,
@@ -12,12 +17,15 @@ import {
   SEARCH_ATTRIBUTES,
   type TakeoverInput,
 } from '../messages.ts';
+import { account } from './accounting.ts';
 import { failover } from './activities.ts';
 import { failedFinding } from './closing.ts';
 import { decided } from './decisions.ts';
-import { type Identities, lookAt } from './recovery-work.ts';
+import { planProvision } from './provision.ts';
+import { choose, type Identities, lookAt, type RecoveryRun } from './recovery-work.ts';
 import type { Story } from './story.ts';
 import { thisExecution } from './this-run.ts';
+import { longestTtl, lookBack, readNames } from './traffic.ts';
 
 /** The epoch that holds. @throws SITE_ACTIVE when the site that is to take over has it. */
 export function lookAtEpoch(story: Story, { site }: TakeoverInput): Promise<Epoch> {
@@ -32,8 +40,48 @@ export function lookAtEpoch(story: Story, { site }: TakeoverInput): Promise<Epoc
   );
 }
 
+/** A run that makes another site the active one. */
+interface TakeoverRun extends RecoveryRun {
+  readonly wish: TakeoverInput;
+}
+
+/** What a takeover is planned over. */
+export interface Surroundings {
+  readonly set: RecoverySet;
+  /** The tier that told the set when not all answer. */
+  readonly tier: string | null;
+  readonly identities: Identities;
+  /** The public names as they are now; null where none are configured. */
+  readonly names: DnsState | null;
+  /** What Terraform does to the new site before it is restored; null where none is configured. */
+  readonly ground: TerraformPlan | null;
+}
+
+/** Looks at everything that a plan rests on, and has the stores of the new site made where they do not stand yet. */
+export async function lookAround(run: TakeoverRun): Promise<Surroundings> {
+  const { story, wish } = run;
+  const { set, tier } = await choose(run);
+  const ground = await planProvision(run);
+  const identities = await survey(story, wish);
+  const names = wish.movesNames ? await readNames(story) : null;
+  return { set, tier, identities, names, ground };
+}
+
+/** What every plan of a takeover is made from, but the restores. */
+export async function takeoverFacts(
+  { platform, site: to }: TakeoverInput,
+  epoch: Epoch,
+  { set, names, ground }: Surroundings,
+): Promise<Omit<TakeoverFacts, 'plans'>> {
+  const [needed, fence] = await Promise.all([
+    failover('who approves').approvalsNeeded({}),
+    failover('plan the fence').planFence({ site: epoch.site }),
+  ]);
+  return { platform, to, epoch, set, names, ground, fence, approvals: needed.count, people: needed.people };
+}
+
 // The backups came from the old site's stores. What they may replace is what stands at the new one now, and nothing else.
-export async function survey(story: Story, { site, systems }: TakeoverInput): Promise<Identities> {
+async function survey(story: Story, { site, systems }: TakeoverInput): Promise<Identities> {
   const spec = { id: 'survey', title: `Look at the stores of '${site}'`, failsAtOnce: true };
   const found = await story.require(spec, () => lookAt(site, systems));
   return Object.fromEntries(systems.map((name, index) => [name, found[index]?.identity]));
@@ -83,8 +131,35 @@ export function backUpSite(
   });
 }
 
-/** The first backup of the new site. It serves already: what fails here is told, and takes nothing back. */
-export async function protect(story: Story, wish: TakeoverInput): Promise<readonly Finding[]> {
+/** What follows the opening of a site: the account, a look at the old addresses, the first backup. */
+export interface Aftermath {
+  readonly record: FailoverRecord | null;
+  readonly findings: readonly Finding[];
+}
+
+/** Of a plan that was not carried out. */
+export const UNOPENED: Aftermath = { record: null, findings: [] };
+
+export interface OpenedSite {
+  readonly plan: AccountedPlan;
+  readonly markers: MarkerLosses;
+  readonly names: DnsState | null;
+}
+
+/** The new site serves already: what fails here is told, and takes nothing back. */
+export async function afterOpening(
+  story: Story,
+  wish: TakeoverInput,
+  { plan, markers, names }: OpenedSite,
+): Promise<Aftermath> {
+  const ttlSeconds = names === null ? null : longestTtl(names);
+  const { record, findings } = await account(story, { platform: wish.platform, plan, markers, ttlSeconds });
+  const late = wish.movesNames ? await lookBack(story, plan.from) : [];
+  const protection = await protect(story, wish);
+  return { record, findings: [...findings, ...late, ...protection] };
+}
+
+async function protect(story: Story, wish: TakeoverInput): Promise<readonly Finding[]> {
   if (wish.protect.length === 0) return [];
   story.enter('protecting');
   const { site } = wish;
