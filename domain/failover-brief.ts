@@ -4,7 +4,7 @@ import type { Look } from './contracts/status.ts';
 import type { FailoverPlan } from './failover.ts';
 import { formatSeconds } from './quantities.ts';
 import { refText } from './repository-layout.ts';
-import type { Measurement } from './status/measurements.ts';
+import { type Measurement, newestMeasurement } from './status/measurements.ts';
 import type { SystemName } from './systems.ts';
 
 export interface FailoverBrief {
@@ -69,7 +69,7 @@ function timeToServe(plan: FailoverPlan, all: readonly Measurement[], nowMs: num
 function recoveryOf({ set }: FailoverPlan, all: readonly Measurement[], nowMs: number): Served {
   const covers = ({ what, systems }: Measurement) =>
     what === 'platform' && set.members.every(({ system }) => systems.includes(system));
-  const newest = newestOf(all.filter(covers));
+  const newest = newestMeasurement(all.filter(covers));
   if (newest === undefined) return { seconds: null, why: 'no recovery of all of it was measured' };
   const where = newest.target === 'live' ? 'a live recovery' : 'a recovery into scratch';
   const age = formatSeconds(Math.max(0, nowMs - Date.parse(newest.at)) / 1000);
@@ -79,7 +79,7 @@ function recoveryOf({ set }: FailoverPlan, all: readonly Measurement[], nowMs: n
 function restoresOf({ set, stages }: FailoverPlan, all: readonly Measurement[]): Served {
   const times = new Map<SystemName, number>();
   for (const { system, kind } of set.members) {
-    const newest = newestOf(all.filter((one) => one.what === system && one.kind === kind));
+    const newest = newestMeasurement(all.filter((one) => one.what === system && one.kind === kind));
     if (newest !== undefined) times.set(system, newest.seconds - newest.waitedSeconds);
   }
   const missing = set.members.filter(({ system }) => !times.has(system)).map(({ system, kind }) => `${system} ${kind}`);
@@ -88,9 +88,6 @@ function restoresOf({ set, stages }: FailoverPlan, all: readonly Measurement[]):
   const seconds = stageSeconds.reduce((sum, one) => sum + one, 0);
   return { seconds, why: 'the newest restore of each, one stage after the other' };
 }
-
-const newestOf = (all: readonly Measurement[]): Measurement | undefined =>
-  all.reduce<Measurement | undefined>((best, one) => (best && best.at > one.at ? best : one), undefined);
 
 function besides({ plan, ttlSeconds }: BriefFacts): readonly string[] {
   const names =

@@ -185,7 +185,8 @@ export function recoveryTimeText({ seconds, parts }: RecoveryTime): string {
   return `${formatSeconds(seconds)}${parts.detection === null ? ' and its detection' : ''}: ${told.join(', ')}`;
 }
 
-const partText = (seconds: number | null): string => (seconds === null ? 'unknown' : formatSeconds(seconds));
+/** One part in words. */
+export const partText = (seconds: number | null): string => (seconds === null ? 'unknown' : formatSeconds(seconds));
 
 /** `41 s, 812 of 5,000 markers`. */
 export function lossText({ seconds, markers }: StoreLoss): string {

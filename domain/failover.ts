@@ -87,7 +87,7 @@ export function planFailover(facts: FailoverFacts): Omit<FailoverPlan, 'digest'>
     stages: recovery.stages,
     members: recovery.members,
     lossSeconds,
-    terraform: isPrepared(facts) ? (facts.ground?.digest ?? null) : null,
+    terraform: groundDigest(facts),
     approvals,
     summary: [
       ...lossLines(lossSeconds),
@@ -98,7 +98,7 @@ export function planFailover(facts: FailoverFacts): Omit<FailoverPlan, 'digest'>
       ...recovery.summary,
     ],
     warnings: [...peopleWarnings(facts), ...fenceWarnings(from, facts.fence), ...recovery.warnings],
-    steps: stepsAround(facts, recovery.steps),
+    steps: takeoverSteps(facts, [planStep('fence', `Fence '${from}'`, false)], recovery.steps),
   };
 }
 
@@ -112,13 +112,14 @@ function lossLines(loss: Readonly<Partial<Record<SystemName, number>>>): readonl
   return [`lost if it is done now: the writes of the last ${each.join(', ')}`];
 }
 
-/** Whether Terraform has anything to change at the new site. */
-export const isPrepared = ({ ground }: TakeoverFacts): boolean => (ground?.changes.length ?? 0) > 0;
+/** Of what Terraform changes at the new site; null when it changes nothing. */
+export const groundDigest = ({ ground }: TakeoverFacts): string | null =>
+  ground === null || ground.changes.length === 0 ? null : ground.digest;
 
 /** What Terraform changes, and that it stays. */
 export const groundLines = (facts: TakeoverFacts): readonly string[] => [
   ...(facts.ground === null ? [] : terraformLines(facts.ground)),
-  ...(isPrepared(facts) ? ['what Terraform makes stays, also when the failover is undone'] : []),
+  ...(groundDigest(facts) !== null ? ['what Terraform makes stays, also when the failover is undone'] : []),
 ];
 
 /** Which number is taken, and who holds which now. */
@@ -152,13 +153,17 @@ export const planStep = (id: string, title: string, hasUndo: boolean): RestoreSt
   ...{ skippable: false, safeToLeave: '' },
 });
 
-function stepsAround(facts: FailoverFacts, restores: readonly RestoreStep[]): readonly RestoreStep[] {
-  const { epoch, to, names } = facts;
-  const from = epoch.site;
+/** The steps of a takeover: what happens at the old site, then the restores, each between those that all have. */
+export function takeoverSteps(
+  facts: TakeoverFacts,
+  atOldSite: readonly RestoreStep[],
+  restores: readonly RestoreStep[],
+): readonly RestoreStep[] {
+  const { to, names } = facts;
   return [
     planStep('lock', `Take the next epoch for '${to}'`, true),
-    ...(isPrepared(facts) ? [planStep('prepare', `Prepare '${to}' by Terraform`, false)] : []),
-    planStep('fence', `Fence '${from}'`, false),
+    ...(groundDigest(facts) === null ? [] : [planStep('prepare', `Prepare '${to}' by Terraform`, false)]),
+    ...atOldSite,
     ...restores,
     planStep('validate', `Look at every store of '${to}'`, false),
     ...(names === null ? [] : [planStep('traffic', `Move the public names to '${to}'`, true)]),

@@ -5,13 +5,14 @@ import type { StorePosition } from './contracts/protected-system.ts';
 import {
   epochLine,
   fenceWarnings,
+  groundDigest,
   groundLines,
-  isPrepared,
   namesLine,
   peopleWarnings,
   planStep,
   type TakeoverFacts,
   type TakeoverPlan,
+  takeoverSteps,
 } from './failover.ts';
 import { Failure } from './failures.ts';
 import type { BackupSummary } from './manifest.ts';
@@ -57,7 +58,7 @@ export function planHandover(facts: HandoverFacts): Omit<PlannedFailoverPlan, 'd
     title: `${verb} platform '${platform}' from site '${from}' to site '${to}', losing nothing`,
     action,
     ...{ from, to, approvals, commands },
-    terraform: isPrepared(facts) ? (facts.ground?.digest ?? null) : null,
+    terraform: groundDigest(facts),
     epoch: { now: epoch.number, next: epoch.number + 1 },
     stages: recovery.stages,
     kinds: Object.fromEntries(set.members.map(({ system, kind }) => [system, kind])),
@@ -77,22 +78,17 @@ export function planHandover(facts: HandoverFacts): Omit<PlannedFailoverPlan, 'd
       ...doorWarnings(to, commands),
       ...recovery.warnings.filter((line) => !line.endsWith('was never proven by a restore')),
     ],
-    steps: [
-      planStep('lock', `Take the next epoch for '${to}'`, true),
-      ...(isPrepared(facts) ? [planStep('prepare', `Prepare '${to}' by Terraform`, false)] : []),
-      planStep('quiesce', `Keep clients out of '${from}'`, true),
-      planStep('final', 'Take the final backup of every system', false),
-      planStep('caught-up', 'Prove that nothing was written since', false),
-      planStep('fence', `Fence '${from}'`, true),
-      planStep('go', 'Go or no-go, with the measured loss', false),
-      ...recovery.steps,
-      planStep('validate', `Look at every store of '${to}'`, false),
-      ...(facts.names === null ? [] : [planStep('traffic', `Move the public names to '${to}'`, true)]),
-      planStep('open', `Open '${to}': from here on nothing is undone`, false),
-      planStep('protect', `Back up '${to}'`, false),
-    ],
+    steps: takeoverSteps(facts, handoverSteps(from), recovery.steps),
   };
 }
+
+const handoverSteps = (from: string) => [
+  planStep('quiesce', `Keep clients out of '${from}'`, true),
+  planStep('final', 'Take the final backup of every system', false),
+  planStep('caught-up', 'Prove that nothing was written since', false),
+  planStep('fence', `Fence '${from}'`, true),
+  planStep('go', 'Go or no-go, with the measured loss', false),
+];
 
 function commandLines(from: string, to: string, { keepOut, letIn, fence, undoFence, open }: HandoverCommands) {
   const line = (what: string, commands: readonly string[]) =>

@@ -5,6 +5,7 @@ import { pathFault } from '../files/path-safety.ts';
 import type { OwnFile } from '../own-file.ts';
 import { type PathPart, pathText } from './problem.ts';
 import type { Configuration, KeySetConfiguration, TierConfiguration } from './schema.ts';
+import { isSecretReference } from './values.ts';
 
 /** What is true of the machine that the configuration comes back to. */
 export interface RebuildFacts {
@@ -204,8 +205,7 @@ export interface SecretReference {
 
 /** Every reference to a secret, in the file's order. */
 export function secretReferences(value: unknown, path: readonly PathPart[] = []): SecretReference[] {
-  if (typeof value === 'string')
-    return /^\$\{(env|file|command):/.test(value) ? [{ usedBy: pathText(path), reference: value }] : [];
+  if (isSecretReference(value)) return [{ usedBy: pathText(path), reference: value }];
   return membersOf(value).flatMap(([name, member]) => secretReferences(member, [...path, name]));
 }
 

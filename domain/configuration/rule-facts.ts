@@ -14,3 +14,22 @@ export function repeated(values: readonly string[]): number[] {
 export function quoted(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(', ');
 }
+
+/** An account of AWS, as tiers, names and Terraform take it. */
+interface Account {
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+}
+
+/** The half that is missing; null for a whole account and for none. */
+export function missingHalf({ accessKeyId, secretAccessKey }: Account): string | null {
+  if ((accessKeyId === undefined) === (secretAccessKey === undefined)) return null;
+  return accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey';
+}
+
+/** True for an address on the network that is spoken to unencrypted. */
+export function isOpenToTheNetwork(endpoint: string | undefined): boolean {
+  if (endpoint === undefined) return false;
+  const { protocol, hostname } = new URL(endpoint);
+  return protocol !== 'https:' && !isLoopback(hostname);
+}

@@ -1,7 +1,7 @@
 // Rules about the public names and what they point at.
 import { addressesFor, plainName, typeOfAddress } from '../dns.ts';
 import type { RuleFinding } from './problem.ts';
-import { isLoopback, quoted, repeated } from './rule-facts.ts';
+import { isOpenToTheNetwork, missingHalf, quoted, repeated } from './rule-facts.ts';
 import { type Configuration, type DnsConfiguration, durationMs, type SiteDnsConfiguration } from './schema.ts';
 
 const sitesWithDns = ({ sites }: Configuration): [string, SiteDnsConfiguration][] =>
@@ -147,14 +147,12 @@ export function ttlFitsItsBudget({ dns }: Configuration): RuleFinding[] {
 }
 
 export function dnsAccountIsComplete({ dns }: Configuration): RuleFinding[] {
-  if (!dns || (dns.accessKeyId === undefined) === (dns.secretAccessKey === undefined)) return [];
-  const missing = dns.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey';
+  const missing = dns ? missingHalf(dns) : null;
+  if (missing === null) return [];
   return [{ level: 'error', path: ['dns'], message: `${missing} is missing: give both or neither` }];
 }
 
 export function dnsEndpointIsEncrypted({ dns }: Configuration): RuleFinding[] {
-  if (dns?.endpoint === undefined) return [];
-  const { protocol, hostname } = new URL(dns.endpoint);
-  if (protocol === 'https:' || isLoopback(hostname)) return [];
+  if (!isOpenToTheNetwork(dns?.endpoint)) return [];
   return [{ level: 'warning', path: ['dns', 'endpoint'], message: 'changes cross the network unencrypted: use https' }];
 }

@@ -1,6 +1,6 @@
 // Rules about where backups are kept and who can open and seal them.
 import type { PathPart, RuleFinding } from './problem.ts';
-import { isLoopback, quoted, repeated } from './rule-facts.ts';
+import { isLoopback, missingHalf, quoted, repeated } from './rule-facts.ts';
 import { type Configuration, durationMs, type KeySetConfiguration } from './schema.ts';
 
 type KeySetName = 'keys' | 'tlsKeys';
@@ -96,8 +96,8 @@ export function signingKeyIsTrusted({ repository }: Configuration): RuleFinding[
 
 export function tierAccountsAreComplete({ repository }: Configuration): RuleFinding[] {
   return Object.entries(repository.tiers).flatMap(([name, tier]): RuleFinding[] => {
-    if (tier.kind !== 's3' || (tier.accessKeyId === undefined) === (tier.secretAccessKey === undefined)) return [];
-    const missing = tier.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey';
+    const missing = tier.kind === 's3' ? missingHalf(tier) : null;
+    if (missing === null) return [];
     return [
       {
         level: 'error',

@@ -1,6 +1,6 @@
 // Rules about Terraform's state.
 import type { RuleFinding } from './problem.ts';
-import { isLoopback, repeated } from './rule-facts.ts';
+import { isOpenToTheNetwork, missingHalf, repeated } from './rule-facts.ts';
 import type { Configuration, TerraformConfiguration } from './schema.ts';
 
 type Backend = TerraformConfiguration['backend'];
@@ -12,18 +12,14 @@ const backendsOf = ({ sites }: Configuration) =>
 
 export function terraformAccountIsComplete(configuration: Configuration): RuleFinding[] {
   return backendsOf(configuration).flatMap(({ path, backend }): RuleFinding[] => {
-    if (backend.kind !== 's3' || (backend.accessKeyId === undefined) === (backend.secretAccessKey === undefined))
-      return [];
-    const missing = backend.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey';
-    return [{ level: 'error', path, message: `${missing} is missing: give both or neither` }];
+    const missing = backend.kind === 's3' ? missingHalf(backend) : null;
+    return missing === null ? [] : [{ level: 'error', path, message: `${missing} is missing: give both or neither` }];
   });
 }
 
 export function terraformStateIsEncrypted(configuration: Configuration): RuleFinding[] {
   return backendsOf(configuration).flatMap(({ path, backend }): RuleFinding[] => {
-    if (backend.kind !== 's3' || backend.endpoint === undefined) return [];
-    const { protocol, hostname } = new URL(backend.endpoint);
-    if (protocol === 'https:' || isLoopback(hostname)) return [];
+    if (backend.kind !== 's3' || !isOpenToTheNetwork(backend.endpoint)) return [];
     const message = 'the state, which may hold secrets, crosses the network unencrypted: use https';
     return [{ level: 'warning', path: [...path, 'endpoint'], message }];
   });

@@ -2,6 +2,10 @@
 import { z } from 'zod';
 
 const SECRET = /^\$\{(?:env:[A-Za-z_][A-Za-z0-9_]*|file:[^}]+|command:\[.*\])\}$/s;
+/** What begins like a reference to a secret, whether or not it is a good one. */
+export const isSecretReference = (value: unknown): value is string =>
+  typeof value === 'string' && /^\$\{(env|file|command):/.test(value);
+
 const DURATION = /^(\d+)(ms|s|min|h|d)$/;
 const UNIT_MS = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

@@ -51,3 +51,6 @@ export function measurementOf({ from, to, run, openedAt, recoveryTime, losses }:
     told: `the failover from ${from} to ${to}, ${recoveryTimeText(recoveryTime)}`,
   };
 }
+
+export const newestMeasurement = (all: readonly Measurement[]): Measurement | undefined =>
+  all.reduce<Measurement | undefined>((best, one) => (best && best.at > one.at ? best : one), undefined);

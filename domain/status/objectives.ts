@@ -6,7 +6,7 @@ import type { BackupSummary } from '../manifest.ts';
 import { formatSeconds } from '../quantities.ts';
 import { kindOf, SYSTEMS, type SystemName } from '../systems.ts';
 import { judgeProof } from '../verification.ts';
-import type { Measurement } from './measurements.ts';
+import { type Measurement, newestMeasurement } from './measurements.ts';
 
 export type ObjectiveStanding = 'met' | 'at risk' | 'missed' | 'unknown';
 
@@ -69,9 +69,9 @@ export function judgeRto(input: RtoInput, measured: Look<readonly Measurement[]>
 }
 
 function newestOf(all: readonly Measurement[], { what, systems }: RtoInput, kind: string | null) {
-  return all
-    .filter((one) => one.what === what && one.kind === kind && systems.every((name) => one.systems.includes(name)))
-    .reduce<Measurement | undefined>((best, one) => (best && best.at > one.at ? best : one), undefined);
+  return newestMeasurement(
+    all.filter((one) => one.what === what && one.kind === kind && systems.every((name) => one.systems.includes(name))),
+  );
 }
 
 function standingOf({ at, seconds, waitedSeconds }: Measurement, input: RtoInput, nowMs: number): ObjectiveStanding {
