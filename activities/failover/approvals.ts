@@ -1,11 +1,10 @@
 // Checking what people signed. Each statement counts once: its number is written down, create-only, for the run it is for.
 import { verify } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ApprovalWanted, type GivenApproval, parseApproval, requireFitting } from '../../domain/approval.ts';
 import type { Configuration } from '../../domain/configuration/schema.ts';
 import { Failure } from '../../domain/failures.ts';
-import { asDiskFailure, publishRecord } from '../shared/durable-files.ts';
+import { publishRecord, readRecord } from '../shared/durable-files.ts';
 import { keyIdOf, readPublicKey } from '../shared/public-keys.ts';
 
 export type Approvers = Configuration['failover']['approvers'];
@@ -40,11 +39,7 @@ export async function acceptApproval(
 // The statement names its run, so one that lies here already is a repeat when it is the same to the byte.
 async function useUp(folder: string, nonce: string, text: string): Promise<void> {
   if (await publishRecord(folder, nonce, text)) return;
-  const path = join(folder, nonce);
-  const used = await readFile(path, 'utf8').catch((error) => {
-    throw asDiskFailure(error, path);
-  });
-  if (used === text) return;
+  if ((await readRecord(join(folder, nonce))) === text) return;
   throw refused('another approval of the same number was used already');
 }
 

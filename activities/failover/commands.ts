@@ -8,6 +8,9 @@ export interface SiteCommands {
   readonly limit: string;
 }
 
+/** Of a site that names no commands. */
+export const DEFAULT_LIMIT = '60s';
+
 /** How one command ended: null when it ended well. */
 export interface CommandEnd {
   readonly program: string;

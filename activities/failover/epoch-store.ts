@@ -1,5 +1,5 @@
 // The epochs at the witness: one file a number, created only if absent, never changed and never deleted.
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
 import {
@@ -14,7 +14,7 @@ import {
   requireUnbroken,
 } from '../../domain/epoch.ts';
 import { Failure } from '../../domain/failures.ts';
-import { publishRecord, unless } from '../shared/durable-files.ts';
+import { publishRecord, recordNames } from '../shared/durable-files.ts';
 
 export interface EpochStoreOptions {
   readonly platform: string;
@@ -72,8 +72,7 @@ export class EpochStore {
   }
 
   async #numbers(): Promise<readonly number[]> {
-    const names = (await unless(['ENOENT'], () => readdir(this.#folder))) ?? [];
-    return names.flatMap((name) => epochNumberOf(name) ?? []);
+    return (await recordNames(this.#folder)).flatMap((name) => epochNumberOf(name) ?? []);
   }
 
   async #record(number: number): Promise<EpochRecord> {

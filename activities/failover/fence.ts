@@ -5,12 +5,11 @@ import { durationMs, type SiteConfiguration } from '../../domain/configuration/s
 import { type FencePlan, type FenceProof, proofLine } from '../../domain/failover.ts';
 import { Failure } from '../../domain/failures.ts';
 import { throwIfCancelled } from '../shared/activity-context.ts';
-import { requireCommands, runCommands } from './commands.ts';
+import { DEFAULT_LIMIT, requireCommands, runCommands } from './commands.ts';
 
 /** Calls towards a site that may be dead: short, once, all at the same time. */
 const PROBE_MS = 5000;
 const LOOK_EVERY_MS = 250;
-const DEFAULT_LIMIT = '60s';
 
 const NETWORK_STORES = ['postgres', 'redis', 'rabbitmq'] as const;
 

@@ -2,7 +2,7 @@
 // clients in usually stands there.
 import type { Configuration } from '../../domain/configuration/schema.ts';
 import type { QuiesceActivities } from '../../domain/contracts/failover.ts';
-import { requireCommands } from './commands.ts';
+import { DEFAULT_LIMIT, requireCommands } from './commands.ts';
 
 /** The activities `failover.quiesce` and `failover.letClientsIn`, on the queue of the site that they are about. */
 export function createQuiesce({ sites }: Pick<Configuration, 'sites'>): QuiesceActivities {
@@ -13,7 +13,7 @@ export function createQuiesce({ sites }: Pick<Configuration, 'sites'>): QuiesceA
      * @throws {Failure} TOOL_FAILED when one of them did not end well.
      */
     quiesce: async ({ site }) => {
-      const { commands = [], limit = '60s' } = sites[site]?.quiesce ?? {};
+      const { commands = [], limit = DEFAULT_LIMIT } = sites[site]?.quiesce ?? {};
       await requireCommands(`clients were not kept out of '${site}'`, { commands, limit });
     },
     /**
@@ -22,7 +22,7 @@ export function createQuiesce({ sites }: Pick<Configuration, 'sites'>): QuiesceA
      * @throws {Failure} TOOL_FAILED when one of them did not end well.
      */
     letClientsIn: async ({ site }) => {
-      const { undo: commands = [], limit = '60s' } = sites[site]?.quiesce ?? {};
+      const { undo: commands = [], limit = DEFAULT_LIMIT } = sites[site]?.quiesce ?? {};
       await requireCommands(`clients were not let into '${site}'`, { commands, limit });
     },
   };

@@ -1,6 +1,5 @@
 // The activities `ledger.<verb>`, all at the witness: files that are written once, and lists that a workload keeps.
 import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LedgerActivities } from '../../domain/contracts/ledger.ts';
 import {
@@ -13,7 +12,7 @@ import {
 import { Failure } from '../../domain/failures.ts';
 import { type AcknowledgedMarkers, MARKERS, type MarkedSystem, markerListName } from '../../domain/markers.ts';
 import { isOutageName, outageAt, parseOutage } from '../../domain/outage.ts';
-import { asDiskFailure, publishRecord, unless } from '../shared/durable-files.ts';
+import { publishRecord, readRecord, recordNames, unless } from '../shared/durable-files.ts';
 
 export interface LedgerOptions {
   readonly platform: string;
@@ -34,8 +33,8 @@ export function createLedger({ platform, witnessDirectory }: LedgerOptions): Led
      * Repeat: reads again. Undo: none needed, nothing is changed.
      */
     readOutage: async ({ startedAt, openedAt }) => {
-      const names = (await namesIn(below('outages'))).filter(isOutageName);
-      const texts = await Promise.all(names.map((name) => textOf(join(below('outages'), name))));
+      const names = (await recordNames(below('outages'))).filter(isOutageName);
+      const texts = await Promise.all(names.map((name) => readRecord(join(below('outages'), name))));
       const records = texts.map((text, index) => parseOutage(text, names[index] as string));
       return outageAt(
         records.filter((record) => record.platform === platform),
@@ -62,23 +61,15 @@ export function createLedger({ platform, witnessDirectory }: LedgerOptions): Led
     recordFailover: async ({ record }) => {
       const name = failoverRecordName(record.epoch);
       if (await publishRecord(folder, name, formatFailoverRecord(record))) return;
-      const { run } = parseFailoverRecord(await textOf(below(name)), name, platform);
+      const { run } = parseFailoverRecord(await readRecord(below(name)), name, platform);
       if (run !== record.run) throw new Failure('LEDGER_BROKEN', `'${name}' was written by another run: ${run}`);
     },
     newestFailover: async () => {
-      const name = (await namesIn(folder)).filter(isFailoverRecordName).sort().at(-1);
-      return name === undefined ? null : parseFailoverRecord(await textOf(below(name)), name, platform);
+      const name = (await recordNames(folder)).filter(isFailoverRecordName).sort().at(-1);
+      return name === undefined ? null : parseFailoverRecord(await readRecord(below(name)), name, platform);
     },
   };
 }
-
-const namesIn = async (folder: string): Promise<readonly string[]> =>
-  (await unless(['ENOENT'], () => readdir(folder))) ?? [];
-
-const textOf = (path: string): Promise<string> =>
-  readFile(path, 'utf8').catch((error) => {
-    throw asDiskFailure(error, path);
-  });
 
 /** Whole lines of a file that somebody may be writing; null when there is none. */
 async function countLines(path: string): Promise<number | null> {

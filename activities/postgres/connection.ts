@@ -79,6 +79,20 @@ export async function withSession<T>(
   }
 }
 
+/** Runs `work` in a session of each database that `which` (a condition on pg_database) names, one after the other. */
+export async function inEachDatabase<T>(
+  reach: Reach,
+  which: string,
+  work: (session: Session) => Promise<T>,
+): Promise<readonly T[]> {
+  const databases = await withSession(reach, reach.database, (session) =>
+    session.rows<{ name: string }>(`select datname as name from pg_database where ${which} order by 1`),
+  );
+  const results: T[] = [];
+  for (const { name } of databases) results.push(await withSession(reach, name, work));
+  return results;
+}
+
 function sessionOf(client: pg.Client, database: string): Session {
   const rows = async <T>(sql: string, values: readonly unknown[] = []): Promise<T[]> => {
     requireCurrentAttempt();

@@ -1,7 +1,7 @@
 // How many of a workload's markers are here.
 import { MARKERS } from '../../domain/markers.ts';
 import { IS_OPEN, IS_PLATFORM_DATABASE, quoteLiteral, quoteQualified } from '../../domain/systems/postgres-names.ts';
-import { liveReach, withSession } from './connection.ts';
+import { inEachDatabase, liveReach } from './connection.ts';
 import type { Dependencies } from './context.ts';
 
 const { schema, table } = MARKERS.postgres;
@@ -14,21 +14,12 @@ const NAME = quoteQualified(schema, table);
  */
 export async function countMarkers({ configuration }: Dependencies): Promise<number> {
   const reach = liveReach(configuration);
-  const databases = await withSession(reach, reach.database, (session) =>
-    session.rows<{ name: string }>(
-      `select datname as name from pg_database where ${IS_PLATFORM_DATABASE} and ${IS_OPEN} order by 1`,
-    ),
-  );
-  const counts = await Promise.all(
-    databases.map(({ name }) =>
-      withSession(reach, name, async (session) => {
-        const { there } = await session.row<{ there: boolean }>(
-          `select to_regclass(${quoteLiteral(NAME)}) is not null as there`,
-        );
-        if (!there) return 0;
-        return (await session.row<{ count: number }>(`select count(*)::float8 as count from ${NAME}`)).count;
-      }),
-    ),
-  );
+  const counts = await inEachDatabase(reach, `${IS_PLATFORM_DATABASE} and ${IS_OPEN}`, async (session) => {
+    const { there } = await session.row<{ there: boolean }>(
+      `select to_regclass(${quoteLiteral(NAME)}) is not null as there`,
+    );
+    if (!there) return 0;
+    return (await session.row<{ count: number }>(`select count(*)::float8 as count from ${NAME}`)).count;
+  });
   return counts.reduce((sum, count) => sum + count, 0);
 }

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { StorePosition } from '../../domain/contracts/protected-system.ts';
 import { IS_OPEN } from '../../domain/systems/postgres-names.ts';
 import { throwIfCancelled } from '../shared/activity-context.ts';
-import { liveReach, type Reach, type Session, withSession } from './connection.ts';
+import { inEachDatabase, liveReach, type Reach, type Session, withSession } from './connection.ts';
 import type { Dependencies } from './context.ts';
 
 /** A session that stays open tells its statistics after 10 s at the latest (PGSTAT_IDLE_INTERVAL, pgstat.c). */
@@ -56,16 +56,9 @@ const momentOf = (reach: Reach): Promise<Moment> =>
   );
 
 async function writtenIn(reach: Reach): Promise<string> {
-  const databases = await withSession(reach, reach.database, (session) =>
-    session.rows<{ name: string }>(`select datname as name from pg_database where ${IS_OPEN} order by 1`),
-  );
-  const sums = { rows: 0n, sequences: 0n };
-  for (const { name } of databases) {
-    const found = await withSession(reach, name, sumsOf);
-    sums.rows += BigInt(found.rows);
-    sums.sequences += BigInt(found.sequences);
-  }
-  return `${databases.length} databases, ${sums.rows} rows written, sequences at ${sums.sequences}`;
+  const sums = await inEachDatabase(reach, IS_OPEN, sumsOf);
+  const total = (name: 'rows' | 'sequences') => sums.reduce((sum, found) => sum + BigInt(found[name]), 0n);
+  return `${sums.length} databases, ${total('rows')} rows written, sequences at ${total('sequences')}`;
 }
 
 // Shared catalogues are seen, and so counted, in each database. An ANALYZE writes to two tables, and what is large of them

@@ -1,8 +1,8 @@
 // How many of a workload's markers are here. The queue is asked for its count; no message is read.
 import { MARKERS } from '../../domain/markers.ts';
 import type { BrokerDependencies } from './broker-dependencies.ts';
-import { type LiveBroker, listQueues, liveBroker } from './live-broker.ts';
-import { WireConnection } from './wire-connection.ts';
+import { listQueues, liveBroker } from './live-broker.ts';
+import { countReady } from './wire-connection.ts';
 
 /**
  * Does: asks every queue of the markers' name how many messages are ready.
@@ -11,16 +11,6 @@ import { WireConnection } from './wire-connection.ts';
 export async function countMarkers({ configuration }: BrokerDependencies): Promise<number> {
   const broker = await liveBroker(configuration);
   const queues = (await listQueues(broker.management)).filter(({ name }) => name === MARKERS.rabbitmq.queue);
-  const counts = await Promise.all(queues.map(({ vhost, name }) => countIn(broker, vhost, name)));
+  const counts = await Promise.all(queues.map((queue) => countReady(broker, queue)));
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-// The management API's own counts are some seconds old.
-async function countIn({ endpoint, credentials }: LiveBroker, vhost: string, name: string): Promise<number> {
-  const connection = await WireConnection.open(endpoint, vhost, credentials);
-  try {
-    return (await connection.countQueue(name)).messages;
-  } finally {
-    await connection.close();
-  }
 }

@@ -31,7 +31,7 @@ import { shown } from './fill.ts';
 import { installedVersion } from './inspect.ts';
 import { clusterFacts, type LiveBroker, listQueues, liveBroker, readDefinitions } from './live-broker.ts';
 import { sha256 } from './restore-journal.ts';
-import { WireConnection } from './wire-connection.ts';
+import { countReady } from './wire-connection.ts';
 
 export interface RestoreSource {
   readonly stored: Awaited<ReturnType<BrokerDependencies['reader']['open']>>;
@@ -92,14 +92,8 @@ async function presentMessages(
   return there;
 }
 
-async function messagesIn(
-  { endpoint, credentials }: LiveBroker,
-  { vhost, name, unacknowledged }: QueueRecord,
-): Promise<number> {
-  const connection = await WireConnection.open(endpoint, vhost, credentials);
-  const { messages } = await connection.countQueue(name).finally(() => connection.close());
-  return messages + (unacknowledged ?? 0);
-}
+const messagesIn = async (broker: LiveBroker, queue: QueueRecord): Promise<number> =>
+  (await countReady(broker, queue)) + (queue.unacknowledged ?? 0);
 
 /**
  * Where nothing old may stay among what is restored, the whole broker has to be empty.

@@ -235,3 +235,16 @@ function dial(endpoint: Endpoint): Socket {
   const { host, port, tls } = endpoint;
   return tls ? connectTls({ host, port, servername: host, ...tls }) : connectTcp({ host, port });
 }
+
+/** How many messages of a queue are ready, by a connection of its own: the management API's counts are some seconds old. */
+export async function countReady(
+  { endpoint, credentials }: { readonly endpoint: Endpoint; readonly credentials: Credentials },
+  { vhost, name }: { readonly vhost: string; readonly name: string },
+): Promise<number> {
+  const connection = await WireConnection.open(endpoint, vhost, credentials);
+  try {
+    return (await connection.countQueue(name)).messages;
+  } finally {
+    await connection.close();
+  }
+}

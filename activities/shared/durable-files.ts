@@ -1,7 +1,7 @@
 // Files that are there whole or not at all, also after a power cut: written under another name, flushed, linked to the
 // final name (link refuses to replace; rename would not), and the folder flushed. Modes are ours whatever the umask.
 import { randomUUID } from 'node:crypto';
-import { chmod, type FileHandle, link, mkdir, open, rm, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, link, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../domain/failures.ts';
 
@@ -101,6 +101,16 @@ export async function publishRecord(folder: string, name: string, text: string):
     throw asDiskFailure(error, path);
   }
 }
+
+/** The text of a record. @throws {Failure} ACCESS_DENIED, STORE_UNREACHABLE; ENOENT passes as it is. */
+export const readRecord = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error) => {
+    throw asDiskFailure(error, path);
+  });
+
+/** Names in a folder of records; none while there is no folder. */
+export const recordNames = async (folder: string): Promise<readonly string[]> =>
+  (await unless(['ENOENT'], () => readdir(folder))) ?? [];
 
 /** The failure that a file system's error means; an error it does not know is returned as it is. */
 export function asDiskFailure(error: unknown, path: string, needBytes: number | string = 'more'): unknown {

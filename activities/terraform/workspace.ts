@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { chmod, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TerraformConfiguration } from '../../domain/configuration/schema.ts';
+import { isSecretReference } from '../../domain/configuration/values.ts';
 import type { TerraformInput } from '../../domain/contracts/terraform.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { TerraformApplied } from '../../domain/terraform.ts';
@@ -136,16 +137,12 @@ export async function writeCallFiles(folder: string, settings: TerraformConfigur
   };
 }
 
-const isReference = (value: unknown): value is string =>
-  typeof value === 'string' && /^\$\{(env|file|command):/.test(value);
-
 async function resolveVariables({ variables }: TerraformConfiguration) {
   const secrets: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(variables)) {
-    const resolved = isReference(value) ? await resolveSecret(value) : value;
-    if (isReference(value)) secrets.push(String(resolved));
-    values[name] = resolved;
+    values[name] = isSecretReference(value) ? await resolveSecret(value) : value;
+    if (isSecretReference(value)) secrets.push(String(values[name]));
   }
   return { values, secrets };
 }
