@@ -5,7 +5,8 @@ import type { Look } from '../domain/contracts/status.ts';
 import type { FailoverPlan } from '../domain/failover.ts';
 import { briefFailover, type FailoverBrief } from '../domain/failover-brief.ts';
 import { type Measurement, measurementsIn } from '../domain/status/measurements.ts';
-import type { Call, CallOptions } from './command.ts';
+import type { Call } from './command.ts';
+import { commandWith } from './takeover.ts';
 import { look } from './temporal/look.ts';
 import { askQuestion } from './temporal/question.ts';
 
@@ -27,23 +28,7 @@ export function briefOf(
     approvers: failover.approvers.length,
     ttlSeconds: dns === undefined ? null : Math.max(...dns.records.map(({ ttl }) => durationMs(ttl))) / 1000,
     hourCosts: costs === undefined ? null : `${costs.currency} ${costs.downtimePerHour.toLocaleString('en-US')}`,
-    command: commandOf(call),
+    command: commandWith(call, 'dr failover run'),
     nowMs: Date.now(),
   });
 }
-
-const OPTIONS = ['to', 'at', 'kind', 'option', 'config'] as const;
-
-// The same words as were given to plan: another backup would be another plan.
-function commandOf({ args, options }: Call): string {
-  const named = OPTIONS.flatMap((name) => valuesOf(options, name).flatMap((value) => [`--${name}`, quotedWord(value)]));
-  return ['dr failover run', ...args, ...named, ...(options.flag('unproven') ? ['--unproven'] : [])].join(' ');
-}
-
-function valuesOf(options: CallOptions, name: string): readonly string[] {
-  const one = options.text(name);
-  return one === undefined ? options.list(name) : [one];
-}
-
-const quotedWord = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

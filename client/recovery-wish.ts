@@ -9,9 +9,8 @@ import type { CallOptions, OptionSpec } from './command.ts';
 import { requireSystem } from './commands/backup.ts';
 import { visible } from './output/human.ts';
 
-export const WISH_OPTIONS: readonly OptionSpec[] = [
-  { flags: '--at <time>', description: 'the newest backups from this time or before, for example 2026-11-23T04:00Z' },
-  { flags: '--unproven', description: 'take stored backups too that were never proven by a restore' },
+/** How each system is taken and restored. */
+export const CHOICE_OPTIONS: readonly OptionSpec[] = [
   {
     flags: '--kind <system=kind>',
     description: 'take this kind of a system, for example postgres=logical (may be repeated)',
@@ -22,6 +21,13 @@ export const WISH_OPTIONS: readonly OptionSpec[] = [
     description: "a system's own choice of a restore, for example redis.ttl=floor (may be repeated)",
     repeatable: true,
   },
+];
+
+/** Those, and which of the stored backups are taken. */
+export const WISH_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--at <time>', description: 'the newest backups from this time or before, for example 2026-11-23T04:00Z' },
+  { flags: '--unproven', description: 'take stored backups too that were never proven by a restore' },
+  ...CHOICE_OPTIONS,
 ];
 
 /** What the options say about the recovery set. @throws {Failure} USAGE. */

@@ -4,7 +4,7 @@ import { EXIT, Failure } from '../domain/failures.ts';
 import { refText } from '../domain/repository-layout.ts';
 import { failoverWorkflowId } from '../domain/run-names.ts';
 import { type HandOverInput, type HandOverResult, siteQueue, type TakeoverInput } from '../workflows/messages.ts';
-import type { Call, OptionSpec } from './command.ts';
+import type { Call, CallOptions, OptionSpec } from './command.ts';
 import { accountText, objectivesOf } from './output/account.ts';
 import { visible } from './output/human.ts';
 import { blocks, exitOf, restoredText } from './output/report.ts';
@@ -64,7 +64,7 @@ export interface HandoverWish {
   readonly dryRun: boolean;
   /** For the Web UI: `Planned failover`. */
   readonly what: string;
-  /** What carries the plan out. */
+  /** What carries the plan out, without the words that were given: `dr failback run`. */
   readonly command: string;
 }
 
@@ -85,10 +85,12 @@ export async function handOver(call: Call, platform: Platform, wish: HandoverWis
   return conclude(call.output, followed, (result) => told(call, platform, wish, result));
 }
 
-function told({ output }: Call, platform: Platform, { dryRun, command }: HandoverWish, result: HandOverResult): number {
+function told(call: Call, platform: Platform, { dryRun, command }: HandoverWish, result: HandOverResult): number {
+  const { output } = call;
   const { plan, finalBackups, loss } = result;
   if (dryRun) {
-    output.answer(blocks(planText(plan), `nothing was changed\nNEXT: ${command}`), result);
+    const next = visible(commandWith(call, command));
+    output.answer(blocks(planText(plan), `nothing was changed\nNEXT: ${next}`), result);
     return EXIT.done;
   }
   const restored = `restored from: ${finalBackups.map(refText).join(', ')}`;
@@ -118,3 +120,19 @@ interface ServingPlan {
   readonly to: string;
   readonly epoch: { readonly next: number };
 }
+
+const OPTIONS = ['to', 'at', 'kind', 'option', 'config'] as const;
+
+/** A command with the words that `plan` was given: other words would be another plan. */
+export function commandWith({ args, options }: Call, command: string): string {
+  const named = OPTIONS.flatMap((name) => valuesOf(options, name).flatMap((value) => [`--${name}`, quotedWord(value)]));
+  return [command, ...args, ...named, ...(options.flag('unproven') ? ['--unproven'] : [])].join(' ');
+}
+
+function valuesOf(options: CallOptions, name: string): readonly string[] {
+  const one = options.text(name);
+  return one === undefined ? options.list(name) : [one];
+}
+
+const quotedWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

@@ -1,8 +1,8 @@
 // Whether the programs that keep clients out and cut the site off are on this machine. None of them is run.
-import { access, constants } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import type { SiteConfiguration } from '../domain/configuration/schema.ts';
 import type { Finding } from '../domain/contracts/protected-system.ts';
+import { firstWith, pathFolders } from './doctor-programs.ts';
 
 /** One section with a finding for each program; none where the site names no commands. */
 export async function checkHandover({
@@ -29,18 +29,8 @@ function commandsOf(name: string, set: SiteConfiguration['fence'] | SiteConfigur
 
 // Where it runs may be another machine than the one that is looked at: that is told, and is no failure here.
 async function lookFor({ subject, program }: Named, where: string): Promise<Finding> {
-  const folders = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '');
-  const places = isAbsolute(program) ? [program] : folders.map((folder) => join(folder, program));
-  const found = await Promise.all(
-    places.map((path) =>
-      access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  );
-  const isThere = found.includes(true);
-  return isThere
+  const path = await firstWith(isAbsolute(program) ? ['/'] : pathFolders(), program);
+  return path !== null
     ? { level: 'ok', subject, message: program, code: null }
     : {
         level: 'warning',

@@ -16,6 +16,7 @@ import { checkClock } from './doctor-clocks.ts';
 import { checkDns } from './doctor-dns.ts';
 import { checkHandover } from './doctor-handover.ts';
 import { checkKeys } from './doctor-keys.ts';
+import { firstWith, pathFolders } from './doctor-programs.ts';
 import { checkTerraform } from './doctor-terraform.ts';
 import { buildRepository, buildSystems } from './wiring.ts';
 import { within } from './within.ts';
@@ -101,21 +102,8 @@ async function versionOf(path: string): Promise<string> {
 }
 
 async function knownFolders(): Promise<string[]> {
-  const path = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '');
   const versions = await readdir('/usr/lib/postgresql').catch(() => []);
-  return [...path, ...versions.map((version) => join('/usr/lib/postgresql', version, 'bin'))];
-}
-
-async function firstWith(folders: readonly string[], name: string): Promise<string | null> {
-  for (const folder of folders) {
-    const path = join(folder, name);
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return path;
-  }
-  return null;
+  return [...pathFolders(), ...versions.map((version) => join('/usr/lib/postgresql', version, 'bin'))];
 }
 
 async function checkMachine({ configuration, site }: Subject): Promise<Finding[]> {

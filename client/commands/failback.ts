@@ -1,11 +1,11 @@
 // dr failback plan|run
 import type { Call, CommandGroup } from '../command.ts';
-import { WISH_OPTIONS } from '../recovery-wish.ts';
+import { CHOICE_OPTIONS } from '../recovery-wish.ts';
 import { handOver, requireSite, TAKEOVER_EXITS, TO } from '../takeover.ts';
 import { withPlatform } from '../temporal/platform.ts';
 
 // A failback takes its own backups: which of the stored ones are wanted is not asked.
-const OPTIONS = [TO, ...WISH_OPTIONS.filter(({ flags }) => /^--(kind|option) /.test(flags))];
+const OPTIONS = [TO, ...CHOICE_OPTIONS];
 
 export const spec: CommandGroup = {
   name: 'failback',
@@ -38,7 +38,7 @@ and told at the end. Nothing is touched before enough people have signed the pla
 function run(call: Call, dryRun: boolean): Promise<number> {
   return withPlatform(call, (platform) => {
     const site = requireSite(call.options.text('to'), Object.keys(platform.configuration.sites));
-    const command = `dr failback run --to ${site}`;
-    return handOver(call, platform, { workflow: 'failBack', site, dryRun, what: 'Failback', command });
+    const how = { workflow: 'failBack', what: 'Failback', command: 'dr failback run' } as const;
+    return handOver(call, platform, { ...how, site, dryRun });
   });
 }

@@ -59,7 +59,7 @@ function run(call: Call, dryRun: boolean): Promise<number> {
   return withPlatform(call, (platform) => {
     const site = requireSite(call.options.text('to'), Object.keys(platform.configuration.sites));
     if (!call.options.flag('planned')) return failOver(call, platform, site, dryRun);
-    const command = `dr failover run --planned --to ${site}`;
+    const command = 'dr failover run --planned';
     return handOver(call, platform, { workflow: 'failOverPlanned', site, dryRun, what: 'Planned failover', command });
   });
 }

@@ -1,6 +1,6 @@
 // What a failover took and lost, as two small tables: the recovery time with all of its parts, and the loss of each store.
 import { type Configuration, durationMs } from '../../domain/configuration/schema.ts';
-import { type FailoverRecord, lossVerdict, PART_TITLES } from '../../domain/failover-record.ts';
+import { type FailoverRecord, lossVerdict, PART_TITLES, partText } from '../../domain/failover-record.ts';
 import { formatSeconds } from '../../domain/quantities.ts';
 import { RECOVERY_PARTS, type RecoveryPart } from '../../domain/recovery-time.ts';
 import { SYSTEM_NAMES, type SystemName } from '../../domain/systems.ts';
@@ -46,5 +46,3 @@ export function accountText({ recoveryTime, losses, outage }: FailoverRecord, ob
   );
   return `${time}\nobjective of the platform ${formatSeconds(objectives.rtoSeconds)}: ${verdict}\n\n${lost}`;
 }
-
-const partText = (seconds: number | null): string => (seconds === null ? 'unknown' : formatSeconds(seconds));
