@@ -1,5 +1,4 @@
 // A site dies and another takes over, through `dr`, on real stores of two sites.
-import { generateKeyPairSync } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,6 +11,7 @@ import type { BackupSummary } from '../../domain/manifest.ts';
 import { type Checksums, differences, siteChecksums } from '../../local/checksums.ts';
 import { loadDataset } from '../../local/dataset.ts';
 import { type Product, startProduct } from '../../local/demo/product.ts';
+import { makePeople } from '../../local/people.ts';
 import { type RunningPlatform, startPlatform } from '../../local/platform.ts';
 import { type LocalRoute53, startRoute53 } from '../../local/route53.ts';
 import type { RunningSite } from '../../local/site.ts';
@@ -47,8 +47,8 @@ const approve = (person: string, key = person) =>
 
 beforeAll(async () => {
   keys = await mkdtemp(join(tmpdir(), 'holdfast-people-'));
-  await Promise.all(PEOPLE.map(makePerson));
-  const approvers = ['anna', 'ben'].map((name) => ({ name, publicKey: join(keys, `${name}.pub`) }));
+  const people = await makePeople(keys, PEOPLE);
+  const approvers = people.flatMap(({ name, publicKey }) => (name === 'eve' ? [] : [{ name, publicKey }]));
   platform = await startPlatform({ site: 'west', standby: 'east', approvers });
   east = platform.standby as RunningSite;
   zone = await startRoute53({ zoneName: ZONE, records: [{ name: `${APP}.`, type: 'A', ttl: 1, values: [WEST] }] });
@@ -95,12 +95,6 @@ async function addZone(): Promise<void> {
   // Seen from east, one store of west can be neither reached nor refused: nothing is ever connected to this address.
   const silent = { ...configuration.sites.west, redis: { ...sites.west?.redis, host: '255.255.255.255' } };
   await writeFile(seenFromEast(), text({ ...configuration, sites: { ...configuration.sites, west: silent } }));
-}
-
-async function makePerson(name: string): Promise<void> {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  await writeFile(join(keys, `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }));
-  await writeFile(keyOf(name), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
 }
 
 const question = async () => {

@@ -1,7 +1,6 @@
 // A site that lives hands over to another and comes back, through `dr`, on real stores, while clients write numbered
 // markers until they are refused: none that was acknowledged is lost.
 import { execFile } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { stringify } from 'yaml';
 import { loadDataset } from '../../local/dataset.ts';
 import { type Product, startProduct } from '../../local/demo/product.ts';
 import { markerStores } from '../../local/marker-stores.ts';
+import { makePeople } from '../../local/people.ts';
 import type { ConfigurationInput, RunningPlatform } from '../../local/platform.ts';
 import { startPlatform } from '../../local/platform.ts';
 import type { RunningSite, SiteAccess } from '../../local/site.ts';
@@ -44,8 +44,8 @@ const shutBy = (site: RunningSite) => join(folder, `${site.name}.shut`);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-handover-'));
-  await Promise.all(PEOPLE.map(makePerson));
-  const approvers = PEOPLE.map((name) => ({ name, publicKey: join(folder, `${name}.pub`) }));
+  const people = await makePeople(join(folder, 'people'), PEOPLE);
+  const approvers = people.map(({ name, publicKey }) => ({ name, publicKey }));
   platform = await startPlatform({ site: 'west', standby: 'east', approvers });
   [west, east] = [platform.site, platform.standby as RunningSite];
   for (const site of [west, east]) clientsOf.set(site.name, await behindDoors(site));
@@ -65,13 +65,6 @@ afterAll(async () => {
   await platform?.remove();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function makePerson(name: string): Promise<void> {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  await writeFile(join(folder, `${name}.pub`), publicKey.export({ type: 'spki', format: 'pem' }));
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
-  await writeFile(join(folder, `${name}.pem`), pem, { mode: 0o600 });
-}
 
 async function behindDoors(site: RunningSite): Promise<SiteAccess> {
   const [postgres, redis, rabbitmq] = await Promise.all(
@@ -153,7 +146,7 @@ async function untilGo(...words: string[]): Promise<RunningDr> {
   const running = startDr([...words, '--json'], { env: env() });
   await Promise.race([asked('approve'), endedEarly(running)]);
   for (const person of PEOPLE) {
-    const key = join(folder, `${person}.pem`);
+    const key = join(folder, 'people', `${person}.pem`);
     const { status, stdout } = await call('approve', RUN, '--as', person, '--key', key, '--confirm', platform.name);
     expect(status, stdout).toBe(0);
   }

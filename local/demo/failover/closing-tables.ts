@@ -1,12 +1,11 @@
 // The tables at the end of the failover: the account from the ledger, beside the objectives and what was found.
+import type { Objectives } from '../../../client/output/account.ts';
 import { type FailoverRecord, lossVerdict, PART_TITLES } from '../../../domain/failover-record.ts';
 import type { MarkedSystem } from '../../../domain/markers.ts';
 import { RECOVERY_PARTS } from '../../../domain/recovery-time.ts';
 import { SYSTEMS, type SystemName } from '../../../domain/systems.ts';
 import { count, table, time } from '../screen.ts';
 import type { Found } from './account.ts';
-
-const PLATFORM_RTO_SECONDS = 2 * 3600;
 
 const seconds = (value: number): string => time(value * 1000);
 
@@ -21,14 +20,14 @@ const MEANS: Readonly<Record<(typeof RECOVERY_PARTS)[number], string>> = {
 };
 
 /** One row a part, and the whole against the objective of the platform. */
-export function partTable({ recoveryTime }: FailoverRecord): string[] {
+export function partTable({ recoveryTime }: FailoverRecord, { rtoSeconds }: Objectives): string[] {
   const { parts } = recoveryTime;
   const rows = RECOVERY_PARTS.map((part) => {
     const value = parts[part];
     return [PART_TITLES[part], value === null ? 'unknown' : seconds(value), MEANS[part]];
   });
-  const verdict = recoveryTime.seconds <= PLATFORM_RTO_SECONDS ? 'met' : 'MISSED';
-  const whole = ['RTO', seconds(recoveryTime.seconds), `objective ${seconds(PLATFORM_RTO_SECONDS)}: ${verdict}`];
+  const verdict = recoveryTime.seconds <= rtoSeconds ? 'met' : 'MISSED';
+  const whole = ['RTO', seconds(recoveryTime.seconds), `objective ${seconds(rtoSeconds)}: ${verdict}`];
   return table([['part', 'time', 'what'], ...rows, whole]);
 }
 
@@ -43,11 +42,15 @@ export function stepTable({ startedAt, steps }: FailoverRecord): string[] {
 }
 
 /** One row a system: what was reported, and what the workload's lists say. */
-export function lossTable({ losses }: FailoverRecord, found: Readonly<Record<MarkedSystem, Found>>): string[] {
+export function lossTable(
+  { losses }: FailoverRecord,
+  found: Readonly<Record<MarkedSystem, Found>>,
+  { rpoSeconds }: Objectives,
+): string[] {
   const rows = (Object.entries(losses) as [SystemName, NonNullable<FailoverRecord['losses'][SystemName]>][]).map(
     ([system, loss]) => {
       const { seconds: atMost, markers } = loss;
-      const objective = SYSTEMS[system].objective.rpoSeconds;
+      const objective = rpoSeconds[system];
       const real = found[system as MarkedSystem] as Found | undefined;
       return [
         SYSTEMS[system].title,

@@ -3,6 +3,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { createLedger } from '../../../activities/ledger/index.ts';
+import { objectivesOf } from '../../../client/output/account.ts';
+import { configurationSchema } from '../../../domain/configuration/schema.ts';
 import type { FailoverRecord } from '../../../domain/failover-record.ts';
 import { failoverWorkflowId } from '../../../domain/run-names.ts';
 import { runState } from '../../../workflows/messages.ts';
@@ -167,12 +169,13 @@ async function account({ platform, east, lists }: TwoSites, screen: Screen, time
   const record = await createLedger({ platform: platform.name, witnessDirectory: witness.directory }).newestFailover();
   if (record === null) throw new Error('the failover wrote no account');
   const found = await findLosses(await readLists(lists), await readStores(east.access), times.diedAt);
+  const objectives = objectivesOf(configurationSchema.parse(platform.configuration));
   screen.chapter('Recovery time, in parts');
-  for (const line of partTable(record)) screen.line(line);
+  for (const line of partTable(record, objectives)) screen.line(line);
   screen.chapter('Its steps');
   for (const line of stepTable(record)) screen.line(line);
   screen.chapter('What was lost');
-  for (const line of lossTable(record, found)) screen.line(line);
+  for (const line of lossTable(record, found, objectives)) screen.line(line);
   screen.chapter('Judged from outside, without Holdfast');
   return [waited(record, screen, times), lostAsTold(record, screen, found)].every(Boolean);
 }
