@@ -7,9 +7,14 @@ import { builtPrograms, findProgram, findTerraform } from './programs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const INFRA = join(ROOT, 'infra');
-const folders = readdirSync(INFRA, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map(({ name }) => join(INFRA, name));
+// A module of a configuration is a folder of its own, too.
+const folders = [
+  ...new Set(
+    readdirSync(INFRA, { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.tf'))
+      .map(({ parentPath }) => parentPath),
+  ),
+];
 
 const run = (command: string, args: readonly string[]): boolean =>
   spawnSync(command, args, { stdio: 'inherit', cwd: ROOT }).status === 0;

@@ -1,8 +1,8 @@
 # What holds for both buckets, whoever asks.
 
 locals {
-  buckets = { active = aws_s3_bucket.active.arn, standby = aws_s3_bucket.standby.arn }
-  logs    = { active = aws_s3_bucket.active_log.arn, standby = aws_s3_bucket.standby_log.arn }
+  buckets = { active = module.active.arn, standby = module.standby.arn }
+  logs    = { active = module.active.log_arn, standby = module.standby.log_arn }
 }
 
 data "aws_iam_policy_document" "bucket" {

@@ -81,5 +81,5 @@ resource "aws_flow_log" "standby" {
   vpc_id               = aws_vpc.standby.id
   traffic_type         = "REJECT"
   log_destination_type = "s3"
-  log_destination      = "${aws_s3_bucket.standby_log.arn}/flow/"
+  log_destination      = "${module.standby.log_arn}/flow/"
 }

@@ -1,11 +1,11 @@
 output "tier" {
   description = "For repository.tiers.<name> of holdfast.yaml."
-  value       = { kind = "s3", bucket = aws_s3_bucket.active.id, region = var.active.region }
+  value       = { kind = "s3", bucket = module.active.id, region = var.active.region }
 }
 
 output "copy" {
   description = "What takes the tier's place in holdfast.yaml when the active region is gone."
-  value       = { kind = "s3", bucket = aws_s3_bucket.standby.id, region = var.standby.region }
+  value       = { kind = "s3", bucket = module.standby.id, region = var.standby.region }
 }
 
 output "roles" {

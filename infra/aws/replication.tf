@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "replication_trust" {
 data "aws_iam_policy_document" "replication" {
   statement {
     actions   = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
-    resources = [aws_s3_bucket.active.arn]
+    resources = [module.active.arn]
   }
 
   statement {
@@ -31,12 +31,12 @@ data "aws_iam_policy_document" "replication" {
       "s3:GetObjectRetention",
       "s3:GetObjectLegalHold",
     ]
-    resources = ["${aws_s3_bucket.active.arn}/*"]
+    resources = ["${module.active.arn}/*"]
   }
 
   statement {
     actions   = ["s3:ReplicateObject", "s3:ReplicateTags"]
-    resources = ["${aws_s3_bucket.standby.arn}/*"]
+    resources = ["${module.standby.arn}/*"]
   }
 
   statement {
@@ -62,7 +62,7 @@ resource "aws_iam_role_policy" "replication" {
 }
 
 resource "aws_s3_bucket_replication_configuration" "active" {
-  bucket = aws_s3_bucket.active.id
+  bucket = module.active.id
   role   = aws_iam_role.replication.arn
 
   rule {
@@ -78,7 +78,7 @@ resource "aws_s3_bucket_replication_configuration" "active" {
     }
 
     destination {
-      bucket        = aws_s3_bucket.standby.arn
+      bucket        = module.standby.arn
       storage_class = "STANDARD_IA"
 
       encryption_configuration { replica_kms_key_id = aws_kms_replica_key.backups.arn }
@@ -97,5 +97,5 @@ resource "aws_s3_bucket_replication_configuration" "active" {
     }
   }
 
-  depends_on = [aws_s3_bucket_versioning.active, aws_s3_bucket_versioning.standby]
+  depends_on = [module.standby]
 }

@@ -1,7 +1,7 @@
 # Five roles, each with what its work needs. None of them can change a bucket, a key or another role.
 
 locals {
-  both_buckets = [aws_s3_bucket.active.arn, aws_s3_bucket.standby.arn]
+  both_buckets = [module.active.arn, module.standby.arn]
   both_objects = [for arn in local.both_buckets : "${arn}/*"]
   both_keys    = [aws_kms_key.backups.arn, aws_kms_replica_key.backups.arn]
 
