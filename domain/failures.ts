@@ -205,6 +205,18 @@ export const FAILURES = {
     'this worker holds no private key, so it can write backups but not open them',
     'run this on a worker with repository.keys.private configured',
   ),
+  KEY_DISABLED: kind(
+    EXIT.cannotDecrypt,
+    false,
+    'backups are intact, and this key opens none of them until it is enabled again; one that is deleted never will',
+    "enable it, or cancel its deletion, in KMS ({arn}); meanwhile the private key of another recipient opens them: 'dr keys show'",
+  ),
+  KEY_UNREACHABLE: kind(
+    EXIT.cannotDecrypt,
+    true,
+    'the backups are intact; whether this key still opens them is unknown',
+    "let this worker reach KMS ({arn}); until then a key of another region or the escrow key opens them: 'dr keys show'",
+  ),
   REPOSITORY_FOREIGN: kind(
     EXIT.refused,
     false,

@@ -1,6 +1,7 @@
 // Reads a manifest that came from a tier. The signature is checked before; this checks that it is whole, that its names
 // can be used as file names, and that its format is one we know.
 import { Failure } from './failures.ts';
+import { KEY_ID } from './key-ids.ts';
 import { type Artifact, isSafeName, type KeyHolder, type Manifest } from './manifest.ts';
 import { ISO_TIME, isJson, isNumber, isText, parseJson, type RecordShape, SHA256, shapeOf } from './record-shape.ts';
 import { isSystemName } from './systems.ts';
@@ -46,7 +47,7 @@ export function parseManifest(text: string): Manifest {
 
 /** Someone who can open a key, as records name them. */
 export function parseHolder(shape: RecordShape): KeyHolder {
-  return { name: shape.text('name'), keyId: shape.text('keyId', SHA256) };
+  return { name: shape.text('name'), keyId: shape.text('keyId', KEY_ID) };
 }
 
 /** @throws {Failure} VERSION_UNFIT when a record was written by a newer format. */

@@ -52,7 +52,7 @@ export interface BackupFacts {
 /** Someone who can open a backup's key. */
 export interface KeyHolder {
   readonly name: string;
-  /** SHA-256 of the public key (SubjectPublicKeyInfo, DER), lower-case hex. */
+  /** SHA-256 of the public key (SubjectPublicKeyInfo, DER) in lower-case hex, or the ARN of a key in AWS KMS. */
   readonly keyId: string;
 }
 

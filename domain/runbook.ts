@@ -1,6 +1,7 @@
 // The way back without Holdfast, in plain text: public tools, the newest proven backups, an offline key. Every word in its
 // commands is ours; what stores named themselves never becomes a word of a shell.
-import type { Artifact, BackupRef, Manifest } from './manifest.ts';
+import { kmsRegionOf } from './key-ids.ts';
+import type { Artifact, BackupRef, KeyHolder, Manifest } from './manifest.ts';
 import { backupFolder, refText } from './repository-layout.ts';
 import { FILL_BROKER, OPEN } from './runbook-programs.ts';
 import { useOf } from './runbook-uses.ts';
@@ -10,9 +11,11 @@ import { SYSTEMS } from './systems.ts';
 export interface RunbookBackup {
   readonly manifest: Manifest;
   readonly key: string;
+  /** Who can open it now. */
+  readonly openedBy: readonly KeyHolder[];
   readonly provenAt: string;
   /** Backups that it rests on, oldest first. */
-  readonly parents: readonly Pick<RunbookBackup, 'manifest' | 'key'>[];
+  readonly parents: readonly Omit<RunbookBackup, 'provenAt' | 'parents'>[];
 }
 
 export interface RunbookFacts {
@@ -56,10 +59,12 @@ ${FILL_BROKER}
 END
 \`\`\``;
 
-function section({ manifest, key, parents }: RunbookBackup): string {
+function section({ manifest, key, openedBy, parents }: RunbookBackup): string {
   const { system, kind } = manifest;
-  const opened = [...parents, { manifest, key }];
+  const opened = [...parents, { manifest, key, openedBy }];
   return `## ${SYSTEMS[system].title} (${kind}): ${refText(manifest)}
+
+${opened.map(keyText).join('\n')}
 
 Compare every stored byte with the manifest, open it, and compare what came out${parents.length === 0 ? '' : ' (also of the backups that it rests on)'}:
 
@@ -72,6 +77,16 @@ ${useOf(
   manifest,
   parents.map((one) => one.manifest),
 )}`;
+}
+
+// The commands use a private key in a file. What only KMS opens is said where it stands, not found out on the day.
+function keyText({ manifest, key, openedBy }: Omit<RunbookBackup, 'provenAt' | 'parents'>): string {
+  const inKms = openedBy.filter(({ keyId }) => kmsRegionOf(keyId) !== null);
+  const names = openedBy.filter((one) => !inKms.includes(one)).map(({ name }) => name);
+  const kms = inKms.map(({ name, keyId }) => `${name} (${keyId})`).join(' or ');
+  if (names.length > 0)
+    return `KEY is the private key of ${names.join(' or ')}.${kms === '' ? '' : ` In KMS it is opened by ${kms} too, which these commands do not use.`}`;
+  return `**No private key opens ${refText(manifest)}: only KMS does, with ${kms}.** The commands below cannot. Open its \`${key}\` with the vendor's library and a KMS keyring of that ARN, from an account that may \`kms:Decrypt\`.`;
 }
 
 function openLines(ref: BackupRef, key: string, { name, storedSha256, plainSha256 }: Artifact): string {

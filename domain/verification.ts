@@ -2,7 +2,7 @@
 import { chooseBackup, newestOfEachKind } from './backup-choice.ts';
 import type { Finding } from './contracts/protected-system.ts';
 import { describeFailure } from './failures.ts';
-import type { BackupSummary } from './manifest.ts';
+import type { BackupRef, BackupSummary } from './manifest.ts';
 import { formatBytes, formatSeconds } from './quantities.ts';
 import { kindOf, SYSTEMS, type SystemName } from './systems.ts';
 
@@ -136,6 +136,34 @@ export function judgeCounts(backups: readonly BackupSummary[], backup: BackupSum
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+}
+
+/**
+ * Told of a backup that is not good: which of those that were listed rest on it, however far up, and cannot be restored
+ * either. Nothing when none does.
+ */
+export function judgeDependants(
+  backups: readonly BackupSummary[],
+  { system, backupId }: BackupRef,
+): readonly Finding[] {
+  const lost = new Set([backupId]);
+  const own = backups.filter((one) => one.system === system).toSorted((a, b) => a.sequence - b.sequence);
+  for (const one of own) if (one.parents.some((parent) => lost.has(parent))) lost.add(one.backupId);
+  const others = [...lost].slice(1);
+  if (others.length === 0) return [];
+  const subject = `backups that rest on ${system}/${backupId}`;
+  const message = `${others.map((id) => `'${id}'`).join(', ')} cannot be restored without it`;
+  return [{ level: 'failed', subject, message, code: 'VERIFICATION_FAILED', mend: `dr backup ${system}` }];
+}
+
+/** What makes a recipient's key useless on the day of a restore. */
+const KEY_CODES: readonly (string | null)[] = ['KEY_DISABLED', 'KEY_UNREACHABLE'];
+
+/** A backup goes on beside a key in KMS that does not open, as others do; a verification is there to find it in time. */
+export function judgeKeys(findings: readonly Finding[]): readonly Finding[] {
+  return findings.map((one) =>
+    one.level === 'warning' && KEY_CODES.includes(one.code) ? { ...one, level: 'failed' } : one,
+  );
 }
 
 /** The worst level among findings: unknown never counts as good. */

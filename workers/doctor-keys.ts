@@ -1,4 +1,5 @@
 // Are the keys there, what they should be, and do private and public halves fit? Nothing of a private key is told.
+// Keys in KMS are used by the repository's own check.
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { resolveSecret } from '../activities/shared/secrets.ts';
@@ -30,7 +31,7 @@ export async function checkKeys(repository: RepositoryConfiguration, attempt: At
   return found.flat();
 }
 
-function checkSet(set: string, { recipients, private: held }: KeySetConfiguration, attempt: Attempt) {
+function checkSet(set: string, { recipients, kms, private: held }: KeySetConfiguration, attempt: Attempt) {
   const online = held.map(({ name }) => name);
   return [
     ...recipients.map(({ name, publicKey }) =>
@@ -48,7 +49,7 @@ function checkSet(set: string, { recipients, private: held }: KeySetConfiguratio
         return [ok(`${set}: private key ${name}`, 'fits its public half')];
       }),
     ),
-    ...(held.length === 0 ? [attempt(set, async () => [noPrivateKey(set)])] : []),
+    ...(held.length + kms.length === 0 ? [attempt(set, async () => [noPrivateKey(set)])] : []),
   ];
 }
 

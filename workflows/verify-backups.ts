@@ -4,11 +4,13 @@ import { executeChild, isCancellation } from '@temporalio/workflow';
 import { newestOfEachKind } from '../domain/backup-choice.ts';
 import type { Finding } from '../domain/contracts/protected-system.ts';
 import type { ListLimits } from '../domain/contracts/repository.ts';
-import type { FailureCode } from '../domain/failures.ts';
+import { type FailureCode, isFailureCode } from '../domain/failures.ts';
 import type { BackupSummary } from '../domain/manifest.ts';
 import { proofWorkflowId } from '../domain/run-names.ts';
 import {
   judgeCounts,
+  judgeDependants,
+  judgeKeys,
   judgePresence,
   judgeProof,
   judgeSize,
@@ -86,7 +88,7 @@ const checkRepository = async (story: Story): Promise<readonly Finding[]> => {
   const facts = await story.require({ id: 'repository', title: 'Check the tiers and their disk space' }, () =>
     repository('control', 'quick', 'check the tiers').prepare({ run: 'verify' }),
   );
-  return [...facts.findings, ...(await audit('check the audit log and its copies').verify({}))];
+  return [...judgeKeys(facts.findings), ...(await audit('check the audit log and its copies').verify({}))];
 };
 
 function judgeAges(input: VerifyBackupsInput, backups: readonly BackupSummary[]): Finding[] {
@@ -143,13 +145,15 @@ async function verifyOne(
             ? stored
             : [...stored, ...(await prove(input, ref))];
         const verdict = worstLevel(findings) === 'failed' ? 'failed' : input.depth === 'proof' ? 'proven' : 'stored';
-        return { backup: ref, kind: backup.kind, verdict, findings: input.all ? short(findings) : findings } as const;
+        const told = verdict === 'failed' ? [...findings, ...judgeDependants(all, ref)] : findings;
+        return { backup: ref, kind: backup.kind, verdict, findings: input.all ? short(told) : told } as const;
       },
       ({ verdict, findings }) => `${verdict}, ${findings.length} checks`,
     );
   } catch (error) {
     if (isCancellation(error)) throw error;
-    return { backup: ref, kind: backup.kind, verdict: 'failed', findings: [failedFinding(subject, error)] };
+    const findings = [failedFinding(subject, error), ...judgeDependants(all, ref)];
+    return { backup: ref, kind: backup.kind, verdict: 'failed', findings };
   }
 }
 
@@ -243,12 +247,19 @@ async function conclude(
   const result: VerifyBackupsResult = { verdict, backups: verified, findings: all, report };
   const absent = input.systems.filter((name) => failures.some(({ subject }) => subject === presenceSubject(name)));
   const code = codeOf(failures, bad);
-  const details = { system: absent.join(' '), ...(code === 'WRONG_KEY' || code === 'KEY_MISSING' ? KEY_ADVICE : {}) };
+  const mend = KEY_ADVICE[code];
+  const details = { system: absent.join(' '), ...(mend === undefined ? {} : { mend }) };
   if (verdict === 'failed') throw refuse(code, message, details, undefined, result);
   return result;
 }
 
-const KEY_ADVICE = { mend: "give a worker the private key of a recipient ('dr keys show'), then verify again" };
+const GIVE_A_KEY = "give a worker the private key of a recipient ('dr keys show'), then verify again";
+const KEY_ADVICE: Readonly<Partial<Record<FailureCode, string>>> = {
+  WRONG_KEY: GIVE_A_KEY,
+  KEY_MISSING: GIVE_A_KEY,
+  KEY_DISABLED: 'enable the key, or cancel its deletion, in KMS while another recipient still opens; then verify again',
+  KEY_UNREACHABLE: "let the witness reach KMS, then verify again; 'dr keys show' names who opens the backups meanwhile",
+};
 
 // After each run that proved something: the way back without us names the newest proven backups.
 async function renewRunbook(verified: readonly VerifiedBackup[]): Promise<readonly Finding[]> {
@@ -269,6 +280,6 @@ function codeOf(failures: readonly Finding[], bad: readonly VerifiedBackup[]): F
     ...bad.flatMap(({ findings }) => findings.filter(({ level }) => level === 'failed').map(({ code }) => code)),
   ]);
   const [only, ...others] = causes;
-  const isItself = only === 'BACKUP_ABSENT' || only === 'WRONG_KEY' || only === 'KEY_MISSING';
+  const isItself = only === 'BACKUP_ABSENT' || (isFailureCode(only) && KEY_ADVICE[only] !== undefined);
   return others.length === 0 && isItself ? only : 'VERIFICATION_FAILED';
 }

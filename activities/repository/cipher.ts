@@ -68,12 +68,10 @@ export async function encryptSmall(keyring: KeyringNode, plain: Uint8Array, cont
   return (await client.encrypt(keyring, plain, options)).result;
 }
 
-/** Decrypts a small message and compares what it is bound to. */
-export async function decryptSmall(keyring: KeyringNode, stored: Uint8Array, context: PartContext): Promise<Buffer> {
-  return (await openSmall(keyring, stored, context)).plain;
-}
-
-/** Like `decryptSmall`, with the names of the keys that it is wrapped for. The header that names them is authenticated. */
+/**
+ * Decrypts a small message and compares what it is bound to. `wrappedFor` names the keys that it is wrapped for, from its
+ * authenticated header.
+ */
 export async function openSmall(keyring: KeyringNode, stored: Uint8Array, context: PartContext) {
   const { plaintext: plain, messageHeader } = await client.decrypt(keyring, stored);
   if (!isBoundTo(messageHeader.encryptionContext, context)) throw contextMismatch(context);

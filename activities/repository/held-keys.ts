@@ -65,7 +65,7 @@ export async function reportHeldKeys(context: RepositoryContext): Promise<KeyRep
 
 /**
  * What a rotation would change. Every tier must answer.
- * @throws {Failure} KEY_MISSING, WRONG_KEY when this worker could not prove what it wraps.
+ * @throws {Failure} KEY_MISSING, WRONG_KEY when this worker could not prove what it wraps; KEY_DISABLED, KEY_UNREACHABLE.
  */
 export async function planRotation(context: RepositoryContext): Promise<RotationPlan> {
   const held = await heldKeys(context, (await newestCheckpoint(context))?.checkpoint ?? null);
@@ -73,7 +73,7 @@ export async function planRotation(context: RepositoryContext): Promise<Rotation
     KEY_DOMAINS.map(async (domain) => planDomain(domain, await wantedHolders(context, domain), held)),
   );
   for (const { domain, stale } of domains)
-    if (stale > 0) await requireProvable(keySetIn(context.configuration, domain));
+    if (stale > 0) await requireProvable(keySetIn(context.configuration, domain), context.platform);
   return { domains, digest: await wantedDigest(context) };
 }
 

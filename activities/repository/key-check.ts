@@ -1,18 +1,20 @@
-// Looks at the configured keys without using them: readable, strong enough, and fitting each other.
-import type { KeySetConfiguration } from '../../domain/configuration/schema.ts';
+// Looks at the configured keys: private ones are readable, strong enough and fit each other, those in KMS are used.
+import type { KeySetConfiguration, KmsKeyConfiguration } from '../../domain/configuration/schema.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import { Failure } from '../../domain/failures.ts';
+import { kmsRegionOf } from '../../domain/key-ids.ts';
 import type { RepositoryContext } from './context.ts';
-import { checkPrivateKeys, readRecipients } from './recipients.ts';
+import { isKmsFailure, probeKmsKey } from './kms-keys.ts';
+import { activeKmsKeys, checkPrivateKeys, readRecipients } from './recipients.ts';
 import { requireSignerTrusted } from './signing.ts';
 import { failedFinding } from './stored-check.ts';
 
 /** Findings for each set of keys, and one for the signing key. */
-export async function checkKeys({ configuration }: RepositoryContext): Promise<readonly Finding[]> {
+export async function checkKeys({ configuration, platform }: RepositoryContext): Promise<readonly Finding[]> {
   const { keys, tlsKeys, signing } = configuration;
   const found = await Promise.all([
-    lookAtSet('repository.keys', keys),
-    tlsKeys === undefined ? [] : lookAtSet('repository.tlsKeys', tlsKeys),
+    lookAtSet('repository.keys', keys, platform),
+    tlsKeys === undefined ? [] : lookAtSet('repository.tlsKeys', tlsKeys, platform),
     look('repository.signing', () => requireSignerTrusted(signing)),
   ]);
   return found.flat();
@@ -20,16 +22,38 @@ export async function checkKeys({ configuration }: RepositoryContext): Promise<r
 
 // Writing needs public keys alone, so a private key that opens nothing stops no backup: it is told with each of them.
 // One that everybody can read is refused all the same, because going on would leave it open.
-async function lookAtSet(subject: string, set: KeySetConfiguration): Promise<readonly Finding[]> {
+async function lookAtSet(subject: string, set: KeySetConfiguration, platform: string): Promise<readonly Finding[]> {
   const recipients = await look(subject, () => describeRecipients(set));
   if (recipients.level === 'failed') return [recipients];
-  const held = await look(subject, () => describePrivateKeys(set));
-  return [recipients, held.level === 'failed' && held.code !== 'FILE_TOO_OPEN' ? cannotOpen(held) : held];
+  const kms = await Promise.all(activeKmsKeys(set).map((key) => lookAtKmsKey(key, platform)));
+  const byKms = kms.some(({ level }) => level === 'ok');
+  const held = await look(subject, () => describePrivateKeys(set, byKms));
+  const isFatal = held.level !== 'failed' || held.code === 'FILE_TOO_OPEN';
+  return [recipients, isFatal ? held : cannotOpen(held, byKms), ...kms];
 }
 
-function cannotOpen(held: Finding): Finding {
-  const message = `backups are taken, and this worker can open and prove NONE of them: ${held.message}`;
-  return { ...held, level: 'warning', message, mend: "give it the private key of a recipient; see 'dr keys show'" };
+function cannotOpen(held: Finding, byKms: boolean): Finding {
+  const what = byKms
+    ? 'only KMS opens backups here'
+    : 'backups are taken, and this worker can open and prove NONE of them';
+  const mend = "give it the private key of a recipient; see 'dr keys show'";
+  return { ...held, level: 'warning', message: `${what}: ${held.message}`, mend };
+}
+
+/** The probe of a key that never leaves KMS. It stops no backup; a verification takes what it finds for a failure. */
+async function lookAtKmsKey(key: KmsKeyConfiguration, platform: string): Promise<Finding> {
+  const subject = `KMS key ${key.name}`;
+  const mend = `aws kms describe-key --key-id ${key.arn} --region ${kmsRegionOf(key.arn)}`;
+  try {
+    if (await probeKmsKey(key, platform))
+      return { level: 'ok', subject, message: 'what is encrypted for it is opened again', code: null };
+    const message = 'this account may encrypt for it and not decrypt: it was not tried whether it opens';
+    return { level: 'warning', subject, message, code: 'ACCESS_DENIED', mend: `allow kms:Decrypt of ${key.arn}` };
+  } catch (error) {
+    const found = failedFinding(subject, error);
+    if (!isKmsFailure(error)) return { ...found, mend };
+    return { ...found, level: 'warning', message: `${found.message}; what is backed up now is not for it`, mend };
+  }
 }
 
 async function look(subject: string, work: () => Promise<string>): Promise<Finding> {
@@ -45,5 +69,7 @@ async function look(subject: string, work: () => Promise<string>): Promise<Findi
 const describeRecipients = async (set: KeySetConfiguration): Promise<string> =>
   `encrypts for ${(await readRecipients(set)).map(({ name }) => name).join(', ')}`;
 
-const describePrivateKeys = async (set: KeySetConfiguration): Promise<string> =>
-  (await checkPrivateKeys(set)) ? 'this worker can decrypt' : 'this worker cannot decrypt';
+const describePrivateKeys = async (set: KeySetConfiguration, byKms: boolean): Promise<string> => {
+  if (await checkPrivateKeys(set)) return 'this worker can decrypt';
+  return byKms ? 'this worker can decrypt, by KMS' : 'this worker cannot decrypt';
+};

@@ -32,6 +32,7 @@ const OF_ONE_BACKUP: readonly FailureCode[] = [
   'ARTIFACT_DAMAGED',
   'MANIFEST_UNTRUSTED',
   'WRONG_KEY',
+  'KEY_DISABLED',
 ];
 
 /**
@@ -43,7 +44,8 @@ export async function rotateKeys(context: RepositoryContext, input: RotateKeysIn
   const checkpoint = (await newestCheckpoint(context))?.checkpoint ?? null;
   const next = (checkpoint?.backups ?? []).filter(({ sequence }) => sequence > input.after).slice(0, input.most);
   const stale = await staleKeys(context, checkpoint, next);
-  for (const { backup } of stale) await requireProvable(keySetOf(context.configuration, backup.system));
+  for (const { backup } of stale)
+    await requireProvable(keySetOf(context.configuration, backup.system), context.platform);
   const rewrapped: Rewrapped[] = [];
   const findings: Finding[] = [];
   for (const { entry } of stale) {
@@ -122,7 +124,8 @@ async function tryNumber(
   const object = backupFolder(entry) + name;
   // What an earlier try decided is taken as it is when it proves itself.
   const earlier = await readSmall(lead, object, MOST_KEY_BYTES);
-  const { wrapped, recipients } = await wrapKey(set, key, part);
+  const { wrapped, recipients, leftOut } = await wrapKey(set, key, part);
+  for (const failure of leftOut) throw failure; // Whom a rotation is for gets a key, or it is not one.
   const stored = earlier ?? wrapped;
   try {
     await proveWrapped(set, stored, key, part);

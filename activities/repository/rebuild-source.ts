@@ -143,7 +143,7 @@ function contextFor({ tier, keyFile, scratch }: RebuildInput, store: BackupStore
     witnessDirectory: join(scratch, 'no-witness'),
     now: () => new Date(),
     configuration: {
-      ...{ spool: scratch, tiers: { from: tier }, keys: { recipients: [], private: [given] } },
+      ...{ spool: scratch, tiers: { from: tier }, keys: { recipients: [], kms: [], private: [given] } },
       ...{ signing: { name: 'nobody', trusted: [] }, compressionLevel: 3, minimumKept: 2 },
       ...{ proofLimit: '7d', deleteGrace: '1d' },
     },

@@ -1,18 +1,16 @@
-// A backup's own key, wrapped for several recipients at once: any one private key opens it. Writers hold public keys.
-import { constants, createPrivateKey, createPublicKey } from 'node:crypto';
+// A backup's own key, wrapped for several recipients at once: any one of their keys opens it. Writers hold public keys.
 import { type KeyringNode, MultiKeyringNode, RawRsaKeyringNode } from '@aws-crypto/client-node';
-import type { Configuration, KeySetConfiguration } from '../../domain/configuration/schema.ts';
-import { Failure } from '../../domain/failures.ts';
+import type { Configuration, KeySetConfiguration, KmsKeyConfiguration } from '../../domain/configuration/schema.ts';
+import { Failure, type FailureCode } from '../../domain/failures.ts';
 import { domainOf, type KeyDomain } from '../../domain/key-rotation.ts';
 import type { KeyHolder } from '../../domain/manifest.ts';
 import type { SystemName } from '../../domain/systems.ts';
 import { keyIdOf, readPublicKey } from '../shared/public-keys.ts';
-import { resolveSecret } from '../shared/secrets.ts';
-import { decryptSmall, encryptSmall, openSmall, type PartContext } from './cipher.ts';
+import { encryptSmall, type PartContext } from './cipher.ts';
+import { isKmsFailure, isSilent, kmsKeyring, probeKmsKey } from './kms-keys.ts';
+import { RSA, readPrivateKeys, type UsableKey, usableKeysOf } from './usable-keys.ts';
 
-const KEY_NAMESPACE = 'holdfast-recipient';
 const LEAST_BITS = 4096;
-const OAEP = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' } as const;
 
 /** The keys that guard a system. */
 export function keySetOf(repository: Configuration['repository'], system: SystemName): KeySetConfiguration {
@@ -24,26 +22,69 @@ export function keySetIn(repository: Configuration['repository'], domain: KeyDom
   return (domain === 'tls' ? repository.tlsKeys : undefined) ?? repository.keys;
 }
 
-/** Wraps a backup's key for every recipient of a key set. */
-export async function wrapKey(keys: KeySetConfiguration, key: Uint8Array, context: PartContext) {
-  const recipients = await readRecipients(keys);
-  const [generator, ...children] = recipients.map(({ keyring }) => keyring);
-  if (generator === undefined) throw new Failure('CONFIG_INVALID', 'no recipient is configured');
-  const wrapped = await encryptSmall(new MultiKeyringNode({ generator, children }), key, context);
-  return { wrapped, recipients: recipients.map(({ name, keyId }): KeyHolder => ({ name, keyId })) };
+interface Recipient extends KeyHolder {
+  readonly keyring: KeyringNode;
+  /** Why its last use failed, where that was not here. */
+  readonly refusal: () => unknown;
 }
 
-/** The recipients of a key set with their keyrings. @throws {Failure} CONFIG_INVALID. */
-export function readRecipients(keys: KeySetConfiguration) {
-  return Promise.all(keys.recipients.map(readRecipient));
+export interface WrappedKey {
+  readonly wrapped: Buffer;
+  readonly recipients: readonly KeyHolder[];
+  /** What kept it from being wrapped for the other recipients: keys in KMS that are disabled, denied or out of reach. */
+  readonly leftOut: readonly Failure[];
 }
+
+/**
+ * Wraps a backup's key for every recipient of a key set that can be reached: a public key always is. A backup that a key
+ * in KMS cannot open yet is better than none; `leftOut` says so, and a rotation makes up for it.
+ */
+export async function wrapKey(keys: KeySetConfiguration, key: Uint8Array, context: PartContext): Promise<WrappedKey> {
+  return wrapFor(await readRecipients(keys), key, context, []);
+}
+
+async function wrapFor(
+  recipients: readonly Recipient[],
+  key: Uint8Array,
+  context: PartContext,
+  leftOut: readonly Failure[],
+): Promise<WrappedKey> {
+  const [generator, ...children] = recipients.map(({ keyring }) => keyring);
+  if (generator === undefined) throw new Failure('CONFIG_INVALID', 'no recipient is configured');
+  try {
+    const wrapped = await encryptSmall(new MultiKeyringNode({ generator, children }), key, context);
+    return { wrapped, recipients: recipients.map(({ name, keyId }) => ({ name, keyId })), leftOut };
+  } catch (error) {
+    const refused = recipients.find(({ refusal }) => refusal() !== undefined);
+    const why = refused?.refusal();
+    if (!isKmsFailure(why)) throw why ?? error;
+    return wrapFor(
+      recipients.filter((one) => one !== refused),
+      key,
+      context,
+      [...leftOut, why],
+    );
+  }
+}
+
+/** The recipients of a key set, public keys first. Nothing is reached. @throws {Failure} CONFIG_INVALID. */
+export async function readRecipients(keys: KeySetConfiguration): Promise<readonly Recipient[]> {
+  return [...(await Promise.all(keys.recipients.map(readRecipient))), ...activeKmsKeys(keys).map(inKms)];
+}
+
+/** The keys in KMS that new backups are wrapped for. */
+export function activeKmsKeys(keys: KeySetConfiguration): readonly KmsKeyConfiguration[] {
+  return keys.kms.filter(({ retired }) => !retired);
+}
+
+const inKms = (key: KmsKeyConfiguration): Recipient => ({ name: key.name, keyId: key.arn, ...kmsKeyring(key) });
 
 /**
  * True when this worker holds a private key of one of the recipients, false when it holds none at all.
  * @throws {Failure} WRONG_KEY when what it holds opens nothing that is written now; SECRET_UNRESOLVED, FILE_TOO_OPEN.
  */
 export async function checkPrivateKeys(keys: KeySetConfiguration): Promise<boolean> {
-  const [recipients, held] = await Promise.all([readRecipients(keys), Promise.all(keys.private.map(readPrivate))]);
+  const [recipients, held] = await Promise.all([readRecipients(keys), readPrivateKeys(keys)]);
   const fits = held.some(({ keyId }) => recipients.some((recipient) => recipient.keyId === keyId));
   if (held.length > 0 && !fits) {
     const names = recipients.map(({ name }) => name).join(', ');
@@ -54,23 +95,21 @@ export async function checkPrivateKeys(keys: KeySetConfiguration): Promise<boole
   return fits;
 }
 
-async function readRecipient({ name, publicKey }: KeySetConfiguration['recipients'][number]) {
+async function readRecipient({ name, publicKey }: KeySetConfiguration['recipients'][number]): Promise<Recipient> {
   const key = await readPublicKey(publicKey);
   const bits = key.asymmetricKeyType === 'rsa' ? key.asymmetricKeyDetails?.modulusLength : undefined;
   if ((bits ?? 0) < LEAST_BITS)
     throw new Failure('CONFIG_INVALID', `public key '${publicKey}' is not RSA with at least ${LEAST_BITS} bits`);
   const keyId = keyIdOf(key);
   const rsaKey = { publicKey: key.export({ type: 'spki', format: 'pem' }) };
-  return {
-    name,
-    keyId,
-    keyring: new RawRsaKeyringNode({ keyNamespace: KEY_NAMESPACE, keyName: keyId, rsaKey, ...OAEP }),
-  };
+  const keyring = new RawRsaKeyringNode({ ...RSA, keyName: keyId, rsaKey });
+  return { name, keyId, keyring, refusal: () => undefined };
 }
 
 /**
- * Opens a wrapped key with a private key that this worker holds.
- * @throws {Failure} KEY_MISSING when it holds none, WRONG_KEY when none of them is a recipient's.
+ * Opens a wrapped key with the first key of this worker that does: its private keys, then keys in KMS.
+ * @throws {Failure} KEY_MISSING when it holds none, WRONG_KEY when none of them is a recipient's; KEY_DISABLED,
+ * KEY_UNREACHABLE, ACCESS_DENIED when KMS gives none.
  */
 export async function unwrapKey(
   keys: KeySetConfiguration,
@@ -79,33 +118,39 @@ export async function unwrapKey(
   context: PartContext,
 ): Promise<Uint8Array> {
   const what = `backup '${context.system}/${context.backup}'`;
-  if (keys.private.length === 0) throw new Failure('KEY_MISSING', `${what} cannot be opened: no private key here`);
-  const held = await Promise.all(keys.private.map(readPrivate));
+  const held = await usableKeysOf(keys);
+  if (held.length === 0) throw new Failure('KEY_MISSING', `${what} cannot be opened: no private key here`);
   const fitting = held.filter(({ keyId }) => recipients.some((recipient) => recipient.keyId === keyId));
   if (fitting.length === 0) {
     const names = recipients.map(({ name }) => name).join(', ');
     throw new Failure('WRONG_KEY', `${what} is not encrypted for a key of this worker`, { recipients: names });
   }
-  return openWith(fitting, stored, context, what);
+  return openWithAny(fitting, stored, context, what);
 }
 
-async function openWith(fitting: readonly Held[], stored: Uint8Array, context: PartContext, what: string) {
-  try {
-    return await decryptSmall(
-      new MultiKeyringNode({ children: fitting.map(({ keyring }) => keyring) }),
-      stored,
-      context,
-    );
-  } catch (cause) {
-    if (cause instanceof Failure) throw cause;
-    throw new Failure('ARTIFACT_DAMAGED', `the wrapped key of ${what} is damaged`, { system: context.system }, cause);
+// What says most about the backup comes first, then what may pass by waiting.
+const TELLING: readonly FailureCode[] = ['ARTIFACT_DAMAGED', 'KEY_UNREACHABLE', 'KEY_DISABLED', 'ACCESS_DENIED'];
+
+async function openWithAny(fitting: readonly UsableKey[], stored: Uint8Array, context: PartContext, what: string) {
+  const failures: Failure[] = [];
+  for (const { open } of fitting.toSorted((a, b) => Number(isSilent(a.keyId)) - Number(isSilent(b.keyId)))) {
+    try {
+      return (await open(stored, context)).plain;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      failures.push(error);
+    }
   }
+  const [worst] = failures.toSorted((a, b) => TELLING.indexOf(a.code) - TELLING.indexOf(b.code));
+  if (worst === undefined || failures.length === 1) throw worst ?? new Failure('BUG', `no key was tried for ${what}`);
+  const told = failures.map(({ message }) => message).join('; ');
+  throw new Failure(worst.code, `${what} cannot be opened: ${told}`, worst.details, worst);
 }
 
 /**
- * Proves a wrapped key: every private key of its recipients that this worker holds opens it to exactly `key`, there is at
- * least one, and it is wrapped for the recipients of the set and nobody else.
- * @throws {Failure} WRONG_KEY, KEY_MISSING, ARTIFACT_DAMAGED.
+ * Proves a wrapped key: every key of its recipients that this worker may use opens it to exactly `key`, there is at least
+ * one, and it is wrapped for the recipients of the set and nobody else.
+ * @throws {Failure} WRONG_KEY, KEY_MISSING, ARTIFACT_DAMAGED; KEY_DISABLED, KEY_UNREACHABLE.
  */
 export async function proveWrapped(
   keys: KeySetConfiguration,
@@ -115,10 +160,10 @@ export async function proveWrapped(
 ): Promise<void> {
   const what = `'${context.part}' of backup '${context.system}/${context.backup}'`;
   const wanted = (await readRecipients(keys)).map(({ keyId }) => keyId);
-  for (const { keyring } of await requireHeld(keys, wanted)) {
-    const { plain, wrappedFor } = await openSmall(keyring, stored, context).catch((cause) => {
-      throw new Failure('ARTIFACT_DAMAGED', `${what} cannot be opened`, { system: context.system }, cause);
-    });
+  const held = (await usableKeysOf(keys)).filter(({ keyId }) => wanted.includes(keyId));
+  const opened = (await Promise.all(held.map(({ open }) => open(stored, context).catch(unlessDenied)))).flat();
+  if (opened.length === 0) throw new Failure('KEY_MISSING', `${what} could not be proven: no key here opens it`);
+  for (const { plain, wrappedFor } of opened) {
     if (!plain.equals(key))
       throw new Failure('ARTIFACT_DAMAGED', `${what} holds another key`, { system: context.system });
     if (wrappedFor.toSorted().join() !== wanted.toSorted().join())
@@ -126,38 +171,18 @@ export async function proveWrapped(
   }
 }
 
-/** @throws {Failure} KEY_MISSING, WRONG_KEY when this worker could not open what it wraps for the recipients of the set. */
-export async function requireProvable(keys: KeySetConfiguration): Promise<void> {
-  if (await checkPrivateKeys(keys)) return;
+// An account that may not decrypt with a key in KMS does not hold it.
+function unlessDenied(error: unknown): readonly [] {
+  if (error instanceof Failure && error.code === 'ACCESS_DENIED') return [];
+  throw error;
+}
+
+/**
+ * @throws {Failure} KEY_MISSING, WRONG_KEY when this worker could not open what it wraps for the recipients of the set;
+ * KEY_DISABLED, KEY_UNREACHABLE, ACCESS_DENIED when it could not wrap for all of them.
+ */
+export async function requireProvable(keys: KeySetConfiguration, platform: string): Promise<void> {
+  const opens = await Promise.all(activeKmsKeys(keys).map((key) => probeKmsKey(key, platform)));
+  if (opens.includes(true) || (await checkPrivateKeys(keys))) return;
   throw new Failure('KEY_MISSING', 'what is wrapped here could not be proven: no private key of a recipient is here');
-}
-
-async function requireHeld(keys: KeySetConfiguration, wanted: readonly string[]): Promise<readonly Held[]> {
-  await requireProvable(keys);
-  const held = await Promise.all(keys.private.map(readPrivate));
-  return held.filter(({ keyId }) => wanted.includes(keyId));
-}
-
-interface Held {
-  readonly keyId: string;
-  readonly keyring: KeyringNode;
-}
-
-async function readPrivate({ name, key }: KeySetConfiguration['private'][number]): Promise<Held> {
-  const pem = await resolveSecret(key);
-  try {
-    const keyId = keyIdOf(createPublicKey(createPrivateKey(pem)));
-    return {
-      keyId,
-      keyring: new RawRsaKeyringNode({
-        keyNamespace: KEY_NAMESPACE,
-        keyName: keyId,
-        rsaKey: { privateKey: pem },
-        ...OAEP,
-      }),
-    };
-  } catch {
-    // The cause could quote the key.
-    throw new Failure('SECRET_UNRESOLVED', `private key '${name}' is not a private key in PEM`);
-  }
 }

@@ -1,8 +1,8 @@
 // The runbook: made of the newest proven backups, and kept in every tier as `runbook.md`.
 
-import { isSameBackup } from '../../domain/checkpoint.ts';
+import { isSameBackup, type KeyRecord } from '../../domain/checkpoint.ts';
 import type { TierConfiguration } from '../../domain/configuration/schema.ts';
-import { currentKey } from '../../domain/key-rotation.ts';
+import { currentKey, holdersOf } from '../../domain/key-rotation.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { RUNBOOK } from '../../domain/repository-layout.ts';
 import { type RunbookBackup, runbookText } from '../../domain/runbook.ts';
@@ -33,17 +33,23 @@ async function newestProven(context: RepositoryContext): Promise<readonly Runboo
     if (found.has(kind) || key === undefined) continue;
     const proof = await provenAt(context, proofs, entry, entry.manifestSha256);
     const parents = parentsOf(manifest, listed);
-    if (proof !== null && parents !== null) found.set(kind, { manifest, key: key.name, provenAt: proof, parents });
+    if (proof !== null && parents !== null) found.set(kind, { ...openingOf(manifest, key), provenAt: proof, parents });
   }
   return [...found.values()].sort((a, b) => (a.manifest.system < b.manifest.system ? -1 : 1));
 }
+
+const openingOf = (manifest: Manifest, key: KeyRecord) => ({
+  manifest,
+  key: key.name,
+  openedBy: holdersOf(key, manifest),
+});
 
 // A chain with a gap brings nothing back, so an older backup is the newest that can be told.
 function parentsOf({ system, parents }: Manifest, listed: readonly ListedBackup[]): RunbookBackup['parents'] | null {
   const found = parents.map((backupId) => listed.find((one) => isSameBackup(one.manifest, { system, backupId })));
   const whole = found.flatMap((one) => {
     const key = one && currentKey(one.entry);
-    return one && key ? [{ manifest: one.manifest, key: key.name }] : [];
+    return one && key ? [openingOf(one.manifest, key)] : [];
   });
   return whole.length === parents.length ? whole : null;
 }

@@ -16,7 +16,7 @@ export const MOST_KEY_BYTES = 1024 * 1024;
 
 /**
  * The backup's own key, from the first tier with a whole copy of it.
- * @throws {Failure} ARTIFACT_MISSING, ARTIFACT_DAMAGED, KEY_MISSING, WRONG_KEY.
+ * @throws {Failure} ARTIFACT_MISSING, ARTIFACT_DAMAGED, KEY_MISSING, WRONG_KEY, KEY_DISABLED, KEY_UNREACHABLE, ACCESS_DENIED.
  */
 export async function openBackupKey(
   context: RepositoryContext,

@@ -7,7 +7,7 @@ import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
 import type { KeyringNode } from '@aws-crypto/client-node';
 import type { ArtifactSpec, BackupWriter, ByteSource, OpenBackup } from '../../domain/contracts/backup-content.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { Artifact, BackupFacts, BackupRef, KeyHolder, TakenBackup } from '../../domain/manifest.ts';
+import type { Artifact, BackupFacts, BackupRef, TakenBackup } from '../../domain/manifest.ts';
 import { currentSignal, requireCurrentAttempt } from '../shared/activity-context.ts';
 import { asDiskFailure, createPrivateFile, flushFolder, publishBytes } from '../shared/durable-files.ts';
 import { backupKeyring, contextOf, encryption, type PartContext } from './cipher.ts';
@@ -51,8 +51,9 @@ async function openBackup(context: RepositoryContext, site: string, ref: BackupR
     async finish(facts) {
       isOpen = false;
       requireOwnFacts(facts, ref, site);
-      const wrapped = await wrapOwnKey(context, ref, key, folder);
-      const taken: TakenBackup = { facts, spoolDirectory: folder, ...wrapped };
+      const { leftOut, ...wrapped } = await wrapOwnKey(context, ref, key, folder);
+      const warnings = [...facts.warnings, ...leftOut.map(notWrapped)];
+      const taken: TakenBackup = { facts: { ...facts, warnings }, spoolDirectory: folder, ...wrapped };
       await writeRecord(folder, taken);
       return taken;
     },
@@ -70,13 +71,16 @@ function requireOwnFacts(facts: BackupFacts, ref: BackupRef, site: string): void
 
 async function wrapOwnKey(context: RepositoryContext, ref: BackupRef, key: Uint8Array, folder: string) {
   const keys = keySetOf(context.configuration, ref.system);
-  const { wrapped, recipients } = await wrapKey(keys, key, contextOf(context.platform, ref, KEY_NAME));
+  const { wrapped, recipients, leftOut } = await wrapKey(keys, key, contextOf(context.platform, ref, KEY_NAME));
   const path = join(folder, KEY_NAME);
   if (!(await publishBytes(path, folder, wrapped).catch((error) => Promise.reject(asDiskFailure(error, path)))))
     throw new Failure('BUG', `backup '${ref.backupId}' was finished twice`);
   const record = { name: KEY_NAME, storedBytes: wrapped.length, storedSha256: sha256Of(wrapped) };
-  return { recipients: recipients as readonly KeyHolder[], key: record };
+  return { recipients, key: record, leftOut };
 }
+
+const notWrapped = ({ message }: Failure): string =>
+  `a recipient cannot open it until 'dr keys rotate' has wrapped its key again: ${message}`;
 
 interface Sealing {
   readonly keyring: KeyringNode;

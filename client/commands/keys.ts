@@ -65,9 +65,9 @@ export const spec: CommandGroup = {
 interface KeyLine {
   readonly purpose: 'data' | 'certificates' | 'seals';
   readonly name: string;
-  /** SHA-256 of the public key; null when its file cannot be read here. */
+  /** SHA-256 of the public key, or the ARN in KMS; null when the key's file cannot be read here. */
   readonly keyId: string | null;
-  readonly privateHalf: 'here' | 'elsewhere';
+  readonly privateHalf: 'here' | 'elsewhere' | 'in KMS';
   /** How many backups it opens; null when that was not asked. */
   readonly opens: number | null;
 }
@@ -115,8 +115,10 @@ type ConfiguredKey = Omit<KeyLine, 'opens'>;
 
 function configuredKeys({ keys, tlsKeys, signing }: Configuration['repository']): Promise<ConfiguredKey[]> {
   const held = (set: typeof keys) => set.private.map(({ name }) => name);
-  const recipients = (purpose: KeyLine['purpose'], set: typeof keys) =>
-    set.recipients.map(({ name, publicKey }) => keyOf(purpose, name, publicKey, held(set).includes(name)));
+  const recipients = (purpose: KeyLine['purpose'], set: typeof keys) => [
+    ...set.recipients.map(({ name, publicKey }) => keyOf(purpose, name, publicKey, held(set).includes(name))),
+    ...set.kms.map(({ name, arn }): ConfiguredKey => ({ purpose, name, keyId: arn, privateHalf: 'in KMS' })),
+  ];
   return Promise.all([
     ...recipients('data', keys),
     ...(tlsKeys ? recipients('certificates', tlsKeys) : []),
@@ -142,7 +144,7 @@ const keyTable = (lines: readonly KeyLine[]): string =>
     [
       { title: 'FOR', value: ({ purpose }) => purpose },
       { title: 'NAME', value: ({ name }) => name },
-      { title: 'KEY ID (SHA-256)', value: ({ keyId }) => keyId ?? 'cannot be read here' },
+      { title: 'KEY ID (SHA-256, OR ARN)', value: ({ keyId }) => keyId ?? 'cannot be read here' },
       { title: 'PRIVATE HALF', value: ({ privateHalf }) => privateHalf },
       {
         title: 'OPENS',

@@ -31,6 +31,8 @@ const FIXES: readonly (readonly [FailureCode, string])[] = [
   ['PLAN_CHANGED', 'something changed since the plan: give the same command again, read the new plan'],
   ['NO_SPACE', 'make room where the message says, then retry the step'],
   ['WRONG_KEY', 'the key on this machine is not one of the recipients: bring the escrow key'],
+  ['KEY_DISABLED', 'the KMS key is disabled or going: enable it, or cancel its deletion; else bring the escrow key'],
+  ['KEY_UNREACHABLE', 'KMS does not answer: wait, or bring the escrow key'],
   ['SECRET_UNRESOLVED', 'a password file or variable is missing on this machine: the message names it'],
   ['APPROVAL_REFUSED', 'the plan is another one, or the hour is over: read the plan and sign again'],
   ['FENCE_OPEN', 'the old site answers: stop it, then retry; never skip'],

@@ -1,6 +1,7 @@
 // dr keys rotate: shows who gains and who loses, wants the platform's name, and follows the run.
 
 import { tierNames } from '../../domain/configuration/protection.ts';
+import { shortKeyId } from '../../domain/key-ids.ts';
 import type { DomainRotation, RotationPlan } from '../../domain/key-rotation.ts';
 import type { KeyHolder } from '../../domain/manifest.ts';
 import { counted } from '../../domain/quantities.ts';
@@ -38,7 +39,7 @@ export async function rotateKeys(call: Call): Promise<number> {
 }
 
 const names = (holders: readonly KeyHolder[]): string =>
-  holders.map(({ name, keyId }) => `${name} (${keyId.slice(0, 8)})`).join(', ') || '-';
+  holders.map(({ name, keyId }) => `${name} (${shortKeyId(keyId)})`).join(', ') || '-';
 
 function planText({ domains, digest }: RotationPlan): string {
   const stale = domains.reduce((sum, one) => sum + one.stale, 0);

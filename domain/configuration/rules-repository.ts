@@ -1,6 +1,6 @@
 // Rules about where backups are kept and who can open and seal them.
 import type { PathPart, RuleFinding } from './problem.ts';
-import { isLoopback, missingHalf, quoted, repeated } from './rule-facts.ts';
+import { isLoopback, isOpenToTheNetwork, missingHalf, quoted, repeated } from './rule-facts.ts';
 import { type Configuration, durationMs, type KeySetConfiguration } from './schema.ts';
 
 type KeySetName = 'keys' | 'tlsKeys';
@@ -34,11 +34,21 @@ export function privateKeysBelongToRecipients(configuration: Configuration): Rul
 }
 
 export function recipientsHaveOwnNamesAndKeys(configuration: Configuration): RuleFinding[] {
-  return keySets(configuration).flatMap(([set, { recipients }]) => [
+  return keySets(configuration).flatMap(([set, { recipients, kms }]) => [
     ...twice(
       ['repository', set, 'recipients'],
       'name',
       recipients.map((one) => one.name),
+    ),
+    ...kms.flatMap(({ name }, index): RuleFinding[] =>
+      [...recipients, ...kms.slice(0, index)].some((one) => one.name === name)
+        ? [{ level: 'error', path: ['repository', set, 'kms', index, 'name'], message: `'${name}' is given twice` }]
+        : [],
+    ),
+    ...twice(
+      ['repository', set, 'kms'],
+      'arn',
+      kms.map((one) => one.arn),
     ),
     ...twice(
       ['repository', set, 'recipients'],
@@ -117,6 +127,28 @@ export function endpointsAreEncrypted({ repository }: Configuration): RuleFindin
     return [{ level: 'warning', path: ['repository', 'tiers', name, 'endpoint'], message }];
   });
 }
+
+export function kmsAccountsAreComplete(configuration: Configuration): RuleFinding[] {
+  return kmsKeys(configuration).flatMap(({ path, key }): RuleFinding[] => {
+    const missing = missingHalf(key);
+    if (missing === null) return [];
+    const message = `${missing} is missing: give both halves of the account, or neither to take the machine's own`;
+    return [{ level: 'error', path, message }];
+  });
+}
+
+export function kmsIsReachedEncrypted(configuration: Configuration): RuleFinding[] {
+  return kmsKeys(configuration).flatMap(({ path, key }): RuleFinding[] => {
+    if (!isOpenToTheNetwork(key.endpoint)) return [];
+    const message = 'the keys of backups would cross the network in plain text: use https';
+    return [{ level: 'error', path: [...path, 'endpoint'], message }];
+  });
+}
+
+const kmsKeys = (configuration: Configuration) =>
+  keySets(configuration).flatMap(([set, { kms }]) =>
+    kms.map((key, index) => ({ key, path: ['repository', set, 'kms', index] as const })),
+  );
 
 export function oneTierIsElsewhere({ repository }: Configuration): RuleFinding[] {
   const tiers = Object.values(repository.tiers);

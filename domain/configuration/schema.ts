@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
 import { failover, fence, quiesce } from './schema-failover.ts';
+import { keySet } from './schema-keys.ts';
 import { contact, costs } from './schema-people.ts';
 import { terraform } from './schema-terraform.ts';
 import { argv, duration, durationMs, path, port, secret, slug } from './values.ts';
@@ -182,16 +183,6 @@ const s3Tier = z.strictObject({
   partBytes: z.int().min(5_242_880).default(16_777_216),
 });
 
-const keySet = z.strictObject({
-  recipients: z
-    .array(z.strictObject({ name: slug, publicKey: path.describe('RSA public key, PEM, 4096 bits') }))
-    .min(1),
-  private: z
-    .array(z.strictObject({ name: slug, key: secret }))
-    .default([])
-    .describe('private keys of recipients, on workers that verify and restore'),
-});
-
 const repository = z.strictObject({
   spool: path.describe("where a site's worker keeps encrypted files until they are in every tier"),
   tiers: z
@@ -290,6 +281,7 @@ export type SiteConfiguration = Configuration['sites'][string];
 export type SystemConfiguration<S extends SystemName> = NonNullable<SiteConfiguration[S]>;
 export type TierConfiguration = Configuration['repository']['tiers'][string];
 export type KeySetConfiguration = Configuration['repository']['keys'];
+export type KmsKeyConfiguration = KeySetConfiguration['kms'][number];
 export type ApplicationConfiguration = SiteConfiguration['applications'][number];
 export type TerraformConfiguration = NonNullable<SiteConfiguration['terraform']>;
 export type SiteDnsConfiguration = NonNullable<SiteConfiguration['dns']>;

@@ -8,6 +8,14 @@ output "copy" {
   value       = { kind = "s3", bucket = module.standby.id, region = var.standby.region }
 }
 
+output "kms" {
+  description = "For repository.keys.kms of holdfast.yaml; empty without kms_recipients."
+  value = concat(
+    [for key in aws_kms_key.recipient_active : { name = "kms-${var.active.site}", arn = key.arn }],
+    [for key in aws_kms_key.recipient_standby : { name = "kms-${var.standby.site}", arn = key.arn }],
+  )
+}
+
 output "roles" {
   description = "ARN of each role that a worker takes."
   value       = { for name, role in aws_iam_role.holdfast : name => role.arn }

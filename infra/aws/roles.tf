@@ -11,7 +11,7 @@ locals {
   take = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
 
   # Reading needs Decrypt of the bucket's key, and so does an upload in parts. What lies in an object is encrypted for
-  # Holdfast's own recipients besides, whose private keys no role here has.
+  # Holdfast's own recipients besides; of those only keys in KMS can be used by roles here (recipient-keys.tf).
   buckets_of = {
     writer   = { actions = concat(local.read, local.put), keys = ["kms:Decrypt", "kms:GenerateDataKey"] }
     verifier = { actions = concat(local.read, local.put), keys = ["kms:Decrypt", "kms:GenerateDataKey"] }

@@ -38,6 +38,12 @@ variable "bucket_suffix" {
   }
 }
 
+variable "kms_recipients" {
+  description = "Make a key in each region that opens the backups, beside the private keys that people hold."
+  type        = bool
+  default     = false
+}
+
 variable "lock_days" {
   description = "Days for which nobody can delete an object of the copy: at least the tier's `keep` in holdfast.yaml."
   type        = number

@@ -3,6 +3,8 @@ import { chooseBackup, newestOfEachKind, withinLimits } from '../../domain/backu
 import type { BackupSummary } from '../../domain/manifest.ts';
 import {
   judgeCounts,
+  judgeDependants,
+  judgeKeys,
   judgePresence,
   judgeProof,
   judgeSize,
@@ -151,6 +153,34 @@ describe('judgePresence', () => {
     expect(finding.message).toBe(
       "there is no backup of Redis\nMEANS: the newest usable backup is older than the objective allows\nDO: take one now: 'dr backup redis'",
     );
+  });
+});
+
+describe('judgeDependants', () => {
+  const chain = [
+    backup({ backupId: 'base', sequence: 1 }),
+    backup({ backupId: 'monday', sequence: 2, parents: ['base'] }),
+    backup({ backupId: 'tuesday', sequence: 3, parents: ['base', 'monday'] }),
+    backup({ backupId: 'other', sequence: 4 }),
+    backup({ backupId: 'base', sequence: 5, system: 'redis' }),
+    backup({ backupId: 'of-redis', sequence: 6, system: 'redis', parents: ['base'] }),
+  ];
+
+  it('faults 22: names every backup that a damaged one takes along, however far up, and no other', () => {
+    expect(judgeDependants(chain.toReversed(), { system: 'postgres', backupId: 'base' })).toMatchObject([
+      { level: 'failed', message: "'monday', 'tuesday' cannot be restored without it" },
+    ]);
+    expect(judgeDependants(chain, { system: 'postgres', backupId: 'tuesday' })).toEqual([]);
+  });
+});
+
+describe('judgeKeys', () => {
+  it('faults 28: takes a key in KMS that cannot be used for a failure, and no other warning', () => {
+    const warning = { level: 'warning', subject: 's', message: 'm' } as const;
+    const codes = ['KEY_DISABLED', 'KEY_UNREACHABLE', 'ACCESS_DENIED', 'WRONG_KEY', null];
+    expect(judgeKeys(codes.map((code) => ({ ...warning, code }))).map(({ level }) => level)).toEqual([
+      ...['failed', 'failed', 'warning', 'warning', 'warning'],
+    ]);
   });
 });
 

@@ -226,6 +226,7 @@ test('certificates are encrypted for their own recipients', async () => {
       ...same,
       tlsKeys: {
         recipients: [{ name: 'vault', publicKey: own.publicKey }],
+        kms: [],
         private: keys === 'mine' ? [{ name: 'vault', key: `\${file:${own.privateKey}}` }] : same.keys.private,
       },
     }));

@@ -53,6 +53,7 @@ const rotatedBy =
     ...same,
     keys: {
       recipients: [{ name: 'next', publicKey: next.publicKey }],
+      kms: [],
       private: held.flatMap((name) => (name === 'next' ? [privateOf('next', next.privateKey)] : same.keys.private)),
     },
   });

@@ -28,6 +28,8 @@ const terraformWith = (backend: string): Change => [
   `  east: { workDirectory: /w, terraform: { directory: /t, backend: ${backend} } }\nrepository:\n`,
 ];
 
+const KMS_ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+
 const BROKEN: Readonly<Record<string, Change>> = {
   activeSiteExists: ['activeSite: west', 'activeSite: east'],
   activeSiteProtectsSomething: ['activeSite: west', 'activeSite: east'],
@@ -60,6 +62,14 @@ const BROKEN: Readonly<Record<string, Change>> = {
   absenceIsNoticedInTime: ['repository:', 'schedules: { presence: { every: 2h } }\nrepository:'],
   privateKeysBelongToRecipients: ['- { name: restore, key:', '- { name: other, key:'],
   recipientsHaveOwnNamesAndKeys: ['name: escrow', 'name: restore'],
+  kmsAccountsAreComplete: [
+    '    private:\n',
+    `    kms:\n      - { name: kms, arn: ${KMS_ARN}, accessKeyId: "\${env:ID}" }\n    private:\n`,
+  ],
+  kmsIsReachedEncrypted: [
+    '    private:\n',
+    `    kms:\n      - { name: kms, arn: ${KMS_ARN}, endpoint: http://kms.example.com }\n    private:\n`,
+  ],
   signersHaveOwnNames: ['trusted:\n', 'trusted:\n      - { name: witness, publicKey: /etc/holdfast/keys/older.pub }\n'],
   channelsHaveOwnNames: [
     'repository:',
@@ -198,6 +208,12 @@ describe('the rules', () => {
         ],
         "kindsCanBeTaken": [
           "h.yaml:21:36: error: schedules.redis.kinds[1]: the kind 'aof' reads the store's files: set sites.west.redis.dataDirectory",
+        ],
+        "kmsAccountsAreComplete": [
+          "h.yaml:31:9: error: repository.keys.kms[0]: secretAccessKey is missing: give both halves of the account, or neither to take the machine's own",
+        ],
+        "kmsIsReachedEncrypted": [
+          "h.yaml:31:117: error: repository.keys.kms[0].endpoint: the keys of backups would cross the network in plain text: use https",
         ],
         "namesAreInTheZone": [
           "h.yaml:21:23: error: sites.west.dns.addresses: nothing for 'app.other.example' that a A record can hold",
