@@ -107,6 +107,28 @@ test('faults 33: what a kept or held backup needs is kept, through any chain', (
   );
 });
 
+test('faults 33: says of each backup that is kept for another one which one needs it', () => {
+  const row = (backupId: string, sequence: number, parents: readonly string[]): RetainedBackup => ({
+    ...fresh,
+    ...{ backupId, sequence, parents, sealedAt: timeAt(40 * DAY_MS) },
+  });
+  const held = { ...row('held', 3, ['change']), held: true };
+  const proven = { ...fresh, backupId: 'proven', sequence: 5, provenAt: timeAt(0) };
+  const made = plan([row('base', 1, []), row('change', 2, ['base']), held, row('loose', 4, []), proven]);
+  expect(made.decisions.map(({ backup, tier, reason }) => `${backup.backupId} ${tier}: ${reason}`).slice(0, 8)).toEqual(
+    [
+      'base local: needed by change',
+      'base away: needed by change',
+      'change local: needed by held',
+      'change away: needed by held',
+      'held local: held',
+      'held away: held',
+      "loose local: older than tier 'local' keeps",
+      "loose away: older than tier 'away' keeps",
+    ],
+  );
+});
+
 test('faults 32: the newest proven backup of each system and kind is never deleted, nor anything where none is proven', () => {
   fc.assert(
     fc.property(backups, (some) => {
@@ -207,7 +229,50 @@ test('faults 34: any input gets an answer, and nonsense keeps', () => {
   expect(deletedIn(unreadable)).toEqual([]);
 });
 
-test('order is by sequence: equal times and a clock that once went back delete nothing younger', () => {
+test('faults 34: more to keep than there is, everything held, equal times and a repeated hour delete nothing more', () => {
+  const rows = (change: (index: number) => Partial<RetainedBackup>): RetainedBackup[] =>
+    Array.from({ length: 6 }, (_, index) => ({
+      ...fresh,
+      ...{ backupId: `b${index}`, sequence: index + 1, sealedAt: timeAt(60 * DAY_MS), provenAt: timeAt(0) },
+      ...change(index),
+    }));
+  expect(
+    deletedIn(
+      plan(
+        rows(() => ({})),
+        { minimumKept: 1_000_000 },
+      ),
+    ),
+  ).toEqual([]);
+  expect(
+    deletedIn(
+      plan(
+        rows(() => ({ held: true })),
+        { minimumKept: 0 },
+      ),
+    ),
+  ).toEqual([]);
+  for (const minimumKept of [0, -5, Number.NaN]) {
+    const left = plan(
+      rows(() => ({})),
+      { minimumKept },
+    ).decisions.filter(({ keep }) => keep);
+    expect(left.map(({ backup }) => backup.backupId)).toEqual(['b5', 'b5', 'fresh', 'fresh']);
+  }
+  // The hour from 02:00 to 03:00 in Berlin that came twice: the order of the seals, not of the clock on the wall.
+  const night = ['2026-10-25T02:30:00+02:00', '2026-10-25T02:10:00+01:00', '2026-10-25T02:30:00+01:00'];
+  const twice = rows((index) => ({ sealedAt: night[index % 3] ?? '', provenAt: index === 5 ? timeAt(0) : null }));
+  const now = '2026-10-25T03:00:00+01:00';
+  const facts = { now, minimumKept: 1, tiers: [{ name: 'local', keepMs: 45 * 60_000 }] };
+  const made = planRetention({
+    ...factsWith(twice, facts),
+    backups: twice.map((one) => ({ ...one, tiers: ['local'] })),
+  });
+  expect(made.refusals).toEqual([]);
+  expect(deletedIn(made).map(({ backup }) => backup.backupId)).toEqual(['b0', 'b1']);
+});
+
+test('faults 35: order is by sequence: equal times and a clock that once went back delete nothing younger', () => {
   const row = (sequence: number, ageDays: number): RetainedBackup => ({
     ...fresh,
     backupId: `s${sequence}`,

@@ -4,8 +4,10 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { newestCheckpoint } from '../../../activities/repository/checkpoints.ts';
 import type { RepositoryContext } from '../../../activities/repository/context.ts';
 import type { Repository } from '../../../activities/repository/index.ts';
+import { sha256Of } from '../../../activities/repository/measure.ts';
 import { openTiers } from '../../../activities/repository/tiers.ts';
 import { withdraw } from '../../../activities/repository/withdraw.ts';
+import { canonicalJson } from '../../../domain/json.ts';
 import type { BackupFacts, BackupRef } from '../../../domain/manifest.ts';
 import type { RetentionPlan } from '../../../domain/retention.ts';
 import { contentOf, makeRepository, PLATFORM, store, type TestRepository, take } from '../../support/repository.ts';
@@ -148,6 +150,24 @@ test('faults 33: a plan is refused when a backup sealed since needs one that it 
     code: 'PLAN_CHANGED',
   });
   expect(goingIn(await planOf(repository)).some((place) => place.startsWith('old1'))).toBe(false);
+});
+
+test('faults 32: no plan deletes the last proven backup, not even one that was made for it, digest and all', async () => {
+  const repository = await agedRepository();
+  const { digest: _, ...plan } = await planOf(repository);
+  const decisions = plan.decisions.map((one) => ({ ...one, keep: false, reason: 'because I say so' }));
+  const forced = { ...plan, decisions, digest: sha256Of(canonicalJson({ ...plan, decisions })) };
+  for (const phase of ['withdraw', 'delete'] as const) {
+    const applied = repository.activities.applyRetention({ plan: forced, phase });
+    if (phase === 'withdraw')
+      await expect(applied).rejects.toMatchObject({
+        code: 'PLAN_CHANGED',
+        message: expect.stringContaining('is to be kept now'),
+      });
+    else await applied; // Nothing was withdrawn, so nothing is deleted.
+  }
+  expect(await listed(repository)).toHaveLength(5);
+  expect(dataOf(repository, 'proven')).toEqual([true, true]);
 });
 
 test('a plan that was edited is refused', async () => {
