@@ -1,6 +1,6 @@
 // Copies of the log in the tiers: `audit/<number>.json`, byte for byte, create-only. How far each tier has come is
 // written down at the witness, so that copying costs what is new.
-import { type AuditHead, EMPTY_HEAD, recordName } from '../../domain/audit.ts';
+import { type AuditHead, EMPTY_HEAD, recordName, sequenceOf } from '../../domain/audit.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import type { TextTier } from '../../domain/contracts/repository.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -67,10 +67,14 @@ export function verifyCopies(folder: ChainFolder, tiers: readonly TextTier[]): P
 async function verifyTier(folder: ChainFolder, tier: TextTier): Promise<Finding> {
   const subject = `audit log in tier ${tier.name}`;
   try {
-    const { sequence } = await copiedTo(folder, tier);
+    const { sequence: copied } = await copiedTo(folder, tier);
+    const there = await copiesIn(tier);
+    // More than was written down: by a worker that was killed before it could, or from before the log was cut.
+    const sequence = Math.max(copied, ...there);
     if (sequence === 0)
       return { level: 'warning', subject, message: 'nothing was copied yet; the next backup does', code: null };
-    await requireAll(tier, sequence);
+    requireAll(tier, there, sequence);
+    for (let number = copied + 1; number <= sequence; number++) await requireHere(folder, tier, number);
     for (let number = Math.max(1, sequence - COMPARED + 1); number <= sequence; number++)
       await requireEqual(folder, tier, number);
     const message = `records 1 to ${sequence} are there; the newest ${Math.min(sequence, COMPARED)} are equal`;
@@ -81,10 +85,23 @@ async function verifyTier(folder: ChainFolder, tier: TextTier): Promise<Finding>
   }
 }
 
-async function requireAll(tier: TextTier, last: number): Promise<void> {
-  const names = new Set((await tier.list(FOLDER)).map(({ name }) => name));
+async function copiesIn(tier: TextTier): Promise<ReadonlySet<number>> {
+  const names = (await tier.list(FOLDER)).map(({ name }) => sequenceOf(name.slice(FOLDER.length)));
+  return new Set(names.filter((sequence) => sequence !== null));
+}
+
+// A log that was cut together with every head at the witness agrees with itself; its copies lie elsewhere.
+async function requireHere(folder: ChainFolder, { name }: TextTier, sequence: number): Promise<void> {
+  if ('missing' in (await folder.slot(sequence)))
+    throw new Failure(
+      'AUDIT_BROKEN',
+      `the audit log was cut: audit record ${sequence} is missing, and its copy lies in tier '${name}'`,
+    );
+}
+
+function requireAll(tier: TextTier, there: ReadonlySet<number>, last: number): void {
   for (let sequence = 1; sequence <= last; sequence++)
-    if (!names.has(copyName(sequence)))
+    if (!there.has(sequence))
       throw new Failure('AUDIT_BROKEN', `the copy of audit record ${sequence} in tier '${tier.name}' is missing`);
 }
 

@@ -1,4 +1,5 @@
 // dr audit list|verify
+import { parseHead } from '../../domain/audit.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import { EXIT, Failure } from '../../domain/failures.ts';
 import type { Call, CommandGroup } from '../command.ts';
@@ -21,8 +22,14 @@ export const spec: CommandGroup = {
     {
       name: 'verify',
       summary: 'check that no record was edited, reordered or cut',
-      options: [WITHOUT_TEMPORAL],
-      examples: [['dr audit verify', 'follow the whole chain']],
+      options: [
+        { flags: '--head <number:hash>', description: 'a head that this command printed earlier and you kept' },
+        WITHOUT_TEMPORAL,
+      ],
+      examples: [
+        ['dr audit verify', 'follow the whole chain, and compare the copies in the tiers'],
+        ['dr audit verify --head 42:HASH', 'and that record 42 is still the one you wrote down'],
+      ],
       exits: ['noTemporal', 'verificationFailed'],
       run: verify,
     },
@@ -58,7 +65,10 @@ const auditTable = (records: readonly AuditLine[]): string =>
   );
 
 async function verify(call: Call): Promise<number> {
-  const answer = await askQuestion<unknown>(call, { kind: 'verifyAudit' });
+  const head = call.options.text('head');
+  if (head !== undefined && parseHead(head) === null)
+    throw new Failure('USAGE', "--head is NUMBER:HASH, as 'dr audit verify' prints it");
+  const answer = await askQuestion<unknown>(call, { kind: 'verifyAudit', ...(head === undefined ? {} : { head }) });
   const findings = Array.isArray(answer) ? (answer as readonly Finding[]) : [];
   call.output.answer(
     findings.length === 0 ? 'the audit log is whole' : findingsText(findings, call.output, true),

@@ -19,7 +19,7 @@ export type Question =
   | { readonly kind: 'checkRepository' }
   | { readonly kind: 'listAudit'; readonly newest: number }
   | { readonly kind: 'listMeasured' }
-  | { readonly kind: 'verifyAudit' };
+  | { readonly kind: 'verifyAudit'; readonly head?: string };
 
 export interface Call {
   /** Activity type. */
@@ -59,7 +59,7 @@ export function callFor(question: Question, context: { readonly site: string; re
     case 'listMeasured':
       return control('audit.newestOf', { acts: MEASURED_ACTS, among: SEARCHED_RECORDS });
     case 'verifyAudit':
-      return control('audit.verify', {});
+      return control('audit.verify', question.head === undefined ? {} : { head: question.head });
   }
 }
 

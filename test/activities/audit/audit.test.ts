@@ -253,6 +253,22 @@ describe('copies of the audit log in the tiers', () => {
   });
 });
 
+describe('faults 74: a log that was cut together with all that the witness knows of it', () => {
+  it('is found out by its copies in the tiers, which name the first record that is gone', async () => {
+    const tier = aTier('s3');
+    const log = await aLog(4, [tier]);
+    await log.audit.copyToTiers({});
+    for (const sequence of [3, 4]) await rm(log.file(sequence));
+    const cut = JSON.stringify({ sequence: 2, hash: sha256(await readFile(log.file(2), 'utf8')) });
+    for (const head of ['audit-head.json', 'audit-copied-s3.json'])
+      await writeFile(join(log.witnessDirectory, head), cut);
+    expect(await verdict(log)).toMatch(/^ok: 2 records are whole/);
+    expect(await copyVerdicts(log)).toEqual([
+      "failed: the audit log was cut: audit record 3 is missing, and its copy lies in tier 's3'",
+    ]);
+  });
+});
+
 describe('a long audit log', () => {
   it('is read from its end: a record and the newest lines cost what they read, not what was ever written', async () => {
     const { witnessDirectory } = await aLongLog(3000);
