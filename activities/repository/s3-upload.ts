@@ -19,13 +19,29 @@ import type { FileToStore } from './store.ts';
 
 export const DATA_TAG = 'dr=data';
 const MOST_PARTS = 10_000;
-const AT_ONCE = 3;
+const MOST_AHEAD = 3;
 
 const base64Sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('base64');
 
-/** Bytes of a part: the configured size, or more where the object would have more than 10,000 parts. */
+/** The largest object of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+const MOST_BYTES = 5 * 1024 ** 4;
+
+/**
+ * Bytes of a part: the configured size, or more where the object would have more than 10,000 parts.
+ * @throws {Failure} STORE_UNFIT for more than one object can hold.
+ */
 export function partBytesFor(bytes: number, configured: number): number {
+  if (bytes > MOST_BYTES)
+    throw new Failure('STORE_UNFIT', `${bytes} bytes are more than one object of S3 can hold (${MOST_BYTES})`);
   return Math.max(configured, Math.ceil(bytes / MOST_PARTS));
+}
+
+// Parts wait in memory while they are on their way: large ones go one by one.
+const MOST_WAITING_BYTES = 64 * 1024 * 1024;
+
+/** How many parts of that size may be on their way while the next one is read. */
+export function partsAhead(partBytes: number): number {
+  return Math.max(0, Math.min(MOST_AHEAD, Math.floor(MOST_WAITING_BYTES / partBytes) - 1));
 }
 
 /** Sends a file in parts and completes it create-only. @throws the store's error, 412 when the name is taken. */
@@ -35,6 +51,7 @@ export async function uploadInParts(
   file: FileToStore,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
+  partBytesFor(file.bytes, bucket.configuration.partBytes); // What cannot end is not begun.
   const upload = await findOrCreateUpload(bucket, key);
   const sent = await listParts(bucket, key, upload);
   const source = await open(file.path, 'r');
@@ -101,6 +118,7 @@ interface Sending {
 async function sendParts(sending: Sending): Promise<CompletedPart[]> {
   const { file, bucket, source } = sending;
   const size = partBytesFor(file.bytes, bucket.configuration.partBytes);
+  const ahead = partsAhead(size);
   const whole = createHash('sha256');
   const parts: Promise<CompletedPart>[] = [];
   for (let start = 0, number = 1; start < file.bytes; start += size, number++) {
@@ -110,7 +128,7 @@ async function sendParts(sending: Sending): Promise<CompletedPart[]> {
     const part = sendPart(sending, number, bytes);
     part.catch(() => undefined); // Awaited below; not an unhandled rejection before that.
     parts.push(part);
-    await parts[number - 1 - AT_ONCE];
+    await parts[number - 1 - ahead];
   }
   const sent = await Promise.all(parts);
   if (whole.digest('hex') !== file.sha256)
