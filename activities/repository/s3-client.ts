@@ -2,6 +2,7 @@
 import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { TierConfiguration } from '../../domain/configuration/schema.ts';
 import { Failure } from '../../domain/failures.ts';
+import { canonicalJson } from '../../domain/json.ts';
 import { currentSignal, requireCurrentAttempt } from '../shared/activity-context.ts';
 import { credentialsOf } from '../shared/aws-account.ts';
 
@@ -16,13 +17,24 @@ export interface Bucket {
   readonly keyOf: (name: string) => string;
 }
 
+/** The clients of some tiers: those of one region and account share a client, and with it one budget of retries. */
+export type S3Clients = Map<string, S3Client>;
+
+/** Connects to a bucket at the first use. */
+export function connectBucket(tier: string, configuration: S3Configuration, clients: S3Clients): Bucket {
+  const { region, endpoint, accessKeyId, secretAccessKey, prefix } = configuration;
+  const place = canonicalJson([region, endpoint ?? null, accessKeyId ?? null, secretAccessKey ?? null]);
+  const client = clients.get(place) ?? newClient(configuration);
+  clients.set(place, client);
+  return { tier, client, configuration, keyOf: (name) => prefix + name };
+}
+
 // The SDK retries with exponential backoff and full jitter, and one budget for all requests of a client.
 const ATTEMPTS = 5;
 
-/** Connects to a bucket at the first use. */
-export function connectBucket(tier: string, configuration: S3Configuration): Bucket {
-  const { region, endpoint, prefix } = configuration;
-  const client = new S3Client({
+function newClient(configuration: S3Configuration): S3Client {
+  const { region, endpoint } = configuration;
+  return new S3Client({
     region,
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     ...credentialsOf(configuration),
@@ -33,7 +45,6 @@ export function connectBucket(tier: string, configuration: S3Configuration): Buc
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000 },
   });
-  return { tier, client, configuration, keyOf: (name) => prefix + name };
 }
 
 /** Options of a request: it ends with the surrounding activity. */

@@ -19,6 +19,7 @@ import {
   connectBucket,
   isAbsent,
   isPreconditionFailed,
+  type S3Clients,
   type S3Configuration,
   talking,
   withSignal,
@@ -35,9 +36,9 @@ import {
   type Unfinished,
 } from './store.ts';
 
-/** Opens the tier. Nothing is reached before the first use. */
-export function openS3Store(name: string, configuration: S3Configuration): BackupStore {
-  const bucket = connectBucket(name, configuration);
+/** Opens the tier. Nothing is reached before the first use. @param clients those of the tiers beside it. */
+export function openS3Store(name: string, configuration: S3Configuration, clients: S3Clients = new Map()): BackupStore {
+  const bucket = connectBucket(name, configuration, clients);
   return {
     name,
     kind: 's3',

@@ -7,6 +7,10 @@ export type Fault =
   | { readonly kind: 'cut'; readonly afterBytes: number }
   /** A whole answer, with a length that fits, of a body that lacks its last bytes. */
   | { readonly kind: 'short'; readonly byBytes: number }
+  /** An answer of the same status with another body, of which the headers know nothing. */
+  | { readonly kind: 'rewrite'; readonly body: (text: string) => string }
+  /** The connection is reset after so many bytes of the request. */
+  | { readonly kind: 'reset'; readonly afterBytes: number }
   /** The request is carried out, and the connection breaks before the answer. */
   | { readonly kind: 'lose-answer' }
   /** The request is never carried out and never answered. */
@@ -56,6 +60,10 @@ function forward(target: string, incoming: IncomingMessage, answer: ServerRespon
     return;
   }
   if (fault?.kind === 'hold') return void incoming.resume();
+  if (fault?.kind === 'reset') {
+    resetAfter(incoming, fault.afterBytes);
+    return;
+  }
   const { method, headers, url = '/' } = incoming;
   const onward = request(new URL(url, target), { method, headers }, (response) => reply(response, answer, fault));
   onward.on('error', () => answer.destroy());
@@ -66,6 +74,10 @@ function reply(response: IncomingMessage, answer: ServerResponse, fault: Fault |
   if (fault?.kind === 'lose-answer') {
     response.resume();
     response.on('end', () => answer.destroy());
+    return;
+  }
+  if (fault?.kind === 'rewrite') {
+    replyRewritten(response, answer, fault.body);
     return;
   }
   if (fault?.kind === 'short') {
@@ -80,6 +92,24 @@ function reply(response: IncomingMessage, answer: ServerResponse, fault: Fault |
     if (left <= 0) answer.destroy();
   });
   response.on('end', () => answer.end());
+}
+
+function resetAfter(incoming: IncomingMessage, bytes: number): void {
+  let left = bytes;
+  incoming.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left <= 0) incoming.socket.resetAndDestroy();
+  });
+}
+
+function replyRewritten(response: IncomingMessage, answer: ServerResponse, rewrite: (text: string) => string): void {
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  response.on('end', () => {
+    const body = Buffer.from(rewrite(Buffer.concat(chunks).toString()));
+    const { 'transfer-encoding': _, ...headers } = response.headers;
+    answer.writeHead(response.statusCode ?? 502, { ...headers, 'content-length': body.length }).end(body);
+  });
 }
 
 function replyShort(response: IncomingMessage, answer: ServerResponse, byBytes: number): void {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -9,9 +9,10 @@ import { openS3Store } from '../../../activities/repository/s3-store.ts';
 import type { BackupStore, FileToStore } from '../../../activities/repository/store.ts';
 import { withScope } from '../../../activities/shared/activity-context.ts';
 import { type LocalS3, startS3 } from '../../../local/s3.ts';
-import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
+import { type Fault, type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
 import { contentOf, makeRepository, store, type TestRepository, take } from '../../support/repository.ts';
 import { s3Tier } from '../../support/s3.ts';
+import { bytesOf, failOnceAt, fileIn } from '../../support/s3-faults.ts';
 
 const MIB = 1024 * 1024;
 const BUCKET = 'fault-tests';
@@ -38,31 +39,8 @@ afterAll(async () => {
 });
 
 const ignore = () => undefined;
-
-function fileOf(name: string, bytes: Uint8Array): FileToStore {
-  const path = join(directory, name);
-  writeFileSync(path, bytes, { mode: 0o600 });
-  return { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-}
-
-async function bytesOf(from: BackupStore, name: string): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of from.read(name)) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-/** Fails once, at the first request that fits. */
-function failOnce(
-  pattern: RegExp,
-  fault: Parameters<FaultProxy['setFault']>[0] extends (r: string) => infer F ? F : never,
-): void {
-  let isDone = false;
-  proxy.setFault((request) => {
-    if (isDone || !pattern.test(request)) return null;
-    isDone = true;
-    return fault;
-  });
-}
+const fileOf = (name: string, bytes: Uint8Array) => fileIn(directory, name, bytes);
+const failOnce = (pattern: RegExp, fault: Fault) => failOnceAt(proxy, pattern, fault);
 
 const partsSince = (from: number) => proxy.requests.slice(from).filter((request) => request.includes('partNumber='));
 
@@ -94,28 +72,6 @@ test('a part of other bytes in an unfinished upload is sent again', async () => 
   const bytes = randomBytes(27 * MIB);
   expect(await through.createFromFile('mixed/object', fileOf('right', bytes), ignore)).toBe('created');
   expect((await bytesOf(through, 'mixed/object')).equals(bytes)).toBe(true);
-});
-
-test('faults 16: a store that says 503 for a moment is asked again', async () => {
-  let refused = 0;
-  proxy.setFault(() => (refused++ < 2 ? { kind: 'unavailable' } : null));
-  expect(await through.create('busy/object', Buffer.from('x'))).toBe('created');
-});
-
-test('faults 16: a store that says 503 for ever is unreachable after bounded tries', async () => {
-  const before = proxy.requests.length;
-  proxy.setFault(() => ({ kind: 'unavailable' }));
-  await expect(through.create('down/object', Buffer.from('x'))).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
-  expect(proxy.requests.length - before).toBeLessThanOrEqual(5);
-});
-
-test('faults 17: a reading that is cut goes on at the next byte of the same object', async () => {
-  const bytes = randomBytes(6 * MIB);
-  await through.createFromFile('cut/object', fileOf('cut', bytes), ignore);
-  let cuts = 0;
-  proxy.setFault((request) => (request.startsWith('GET') && cuts++ < 8 ? { kind: 'cut', afterBytes: 500_000 } : null));
-  expect((await bytesOf(through, 'cut/object')).equals(bytes)).toBe(true);
-  expect(cuts).toBeGreaterThan(8);
 });
 
 test.each([
@@ -256,7 +212,7 @@ describe('faults 21: an upload whose worker was killed while it was being comple
   });
 });
 
-test('a backup goes to a folder and a bucket, survives the loss of either, and is checked in both', async () => {
+test('faults 67: artifacts of no byte and of one go to a folder and a bucket with a large one, and survive the loss of either', async () => {
   const repository = makeRepository((root) => ({
     local: { kind: 'folder', path: join(root, 'local') },
     away: s3Tier(s3, BUCKET, { prefix: 'whole/' }),
