@@ -44,6 +44,8 @@ export interface FailoverRecord {
   readonly startedAt: string;
   readonly openedAt: string;
   readonly outage: Outage | null;
+  /** Until when a living site served that was handed over; null where the old site had failed. */
+  readonly servedUntil: string | null;
   readonly recoveryTime: RecoveryTime;
   readonly losses: Readonly<Partial<Record<SystemName, StoreLoss>>>;
   readonly steps: readonly RecordedStep[];
@@ -72,9 +74,11 @@ export function accountOf(facts: AccountFacts): FailoverRecord {
   const movedAt = steps.find(({ id }) => id === 'answers')?.endedAt ?? openedAt;
   const names = ttlSeconds === null ? null : { movedAt, ttlSeconds };
   const partOf = failoverPartOf(plan.stages.flat());
-  const course = { downSince: outage?.since ?? null, startedAt, openedAt, steps, waits, partOf, names };
+  const servedUntil = steps.find(({ id }) => id === 'quiesce')?.startedAt ?? null;
+  const course = { downSince: outage?.since ?? null, servedUntil, startedAt, openedAt, steps, waits, partOf, names };
   return {
-    ...{ format: 1, platform, run, epoch: plan.epoch.next, from: plan.from, to: plan.to, startedAt, openedAt, outage },
+    ...{ format: 1, platform, run, epoch: plan.epoch.next, from: plan.from, to: plan.to, startedAt, openedAt },
+    ...{ outage, servedUntil },
     recoveryTime: recoveryTimeOf(course),
     losses: lossesOf(plan, markers),
     steps: steps.flatMap(({ id, title, startedAt: from, endedAt: to }) =>
@@ -116,6 +120,7 @@ export function parseFailoverRecord(text: string, name: string, platform: string
     startedAt: shape.text('startedAt', ISO_TIME),
     openedAt: shape.text('openedAt', ISO_TIME),
     outage: parseOutageIn((value as Fields).outage, name),
+    servedUntil: shape.has('servedUntil') ? shape.textOrNull('servedUntil', ISO_TIME) : null,
     recoveryTime: parseTime((value as Fields).recoveryTime, name),
     losses: parseLosses(shape.mapOf('losses', isStoreLoss), name),
     steps: shape.list('steps', (step) => ({
@@ -201,13 +206,18 @@ export function lossVerdict(system: SystemName, { seconds }: StoreLoss, rpoSecon
 }
 
 /** The account in the lines that a run shows of itself. */
-export function accountLines({ recoveryTime, losses, outage }: FailoverRecord): readonly string[] {
-  const each = Object.entries(losses).map(([system, loss]) => `${system} ${lossText(loss)}`);
+export function accountLines(record: FailoverRecord): readonly string[] {
+  const each = Object.entries(record.losses).map(([system, loss]) => `${system} ${lossText(loss)}`);
   return [
-    `recovery time ${recoveryTimeText(recoveryTime)}`,
-    outage === null
-      ? 'detection is unknown: no outside probe told when the old site failed, so the time begins with the run'
-      : `down since ${outage.since}, seen by ${outage.by}`,
+    `recovery time ${recoveryTimeText(record.recoveryTime)}`,
+    beginningText(record),
     `lost at most the writes of: ${each.join('; ')}`,
   ];
+}
+
+function beginningText({ outage, servedUntil, from }: FailoverRecord): string {
+  if (servedUntil !== null) return `'${from}' served until ${servedUntil}, when clients were kept out`;
+  return outage === null
+    ? 'detection is unknown: no outside probe told when the old site failed, so the time begins with the run'
+    : `down since ${outage.since}, seen by ${outage.by}`;
 }

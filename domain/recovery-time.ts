@@ -7,7 +7,10 @@ export const RECOVERY_PARTS = ['detection', 'people', 'fence', 'terraform', 'res
 export type RecoveryPart = (typeof RECOVERY_PARTS)[number];
 
 export interface RecoveryTime {
-  /** From the first failed outside probe, or without one from the start of the run, until clients can be served again. */
+  /**
+   * From the first failed outside probe, or without one from the start of the run, until clients can be served again. Where
+   * a living site was handed over, from the moment on which clients were kept out.
+   */
   readonly seconds: number;
   /** Seconds of each; `detection` is null when no outside probe saw the failure: then it is missing in the whole, too. */
   readonly parts: Readonly<Record<Exclude<RecoveryPart, 'detection'>, number>> & { readonly detection: number | null };
@@ -16,6 +19,8 @@ export interface RecoveryTime {
 export interface RecoveryCourse {
   /** When the first outside probe failed; null when there was none. */
   readonly downSince: string | null;
+  /** Until when a living site served, which kept its clients out then; null where nobody chose the moment. */
+  readonly servedUntil: string | null;
   readonly startedAt: string;
   /** When the new site was opened for good. */
   readonly openedAt: string;
@@ -38,9 +43,11 @@ interface Span {
  * only the time in which nothing else was done is theirs.
  */
 export function recoveryTimeOf(course: RecoveryCourse): RecoveryTime {
-  const { downSince, names } = course;
+  const { downSince, servedUntil, names } = course;
   const [started, opened] = [Date.parse(course.startedAt), Date.parse(course.openedAt)];
-  const begin = downSince === null ? started : Math.min(started, Date.parse(downSince));
+  const begin =
+    servedUntil === null ? Math.min(started, Date.parse(downSince ?? course.startedAt)) : Date.parse(servedUntil);
+  const isUnknown = downSince === null && servedUntil === null;
   const cachesEnd = names === null ? opened : Date.parse(names.movedAt) + names.ttlSeconds * 1000;
   const end = Math.max(opened, cachesEnd);
   const spans: Span[] = [
@@ -50,7 +57,7 @@ export function recoveryTimeOf(course: RecoveryCourse): RecoveryTime {
     { part: 'dns', from: opened, to: end },
   ];
   const sums = shareOut(spans, begin, end);
-  return { seconds: (end - begin) / 1000, parts: { ...sums, detection: downSince === null ? null : sums.detection } };
+  return { seconds: (end - begin) / 1000, parts: { ...sums, detection: isUnknown ? null : sums.detection } };
 }
 
 // A step that waits for a person does nothing: its own waits are cut out of it.

@@ -21,14 +21,17 @@ export function objectivesOf({ objectives }: Configuration): Objectives {
 }
 
 /** The account against the objectives. */
-export function accountText({ recoveryTime, losses, outage }: FailoverRecord, objectives: Objectives): string {
+export function accountText(record: FailoverRecord, objectives: Objectives): string {
+  const { recoveryTime, losses } = record;
   const { seconds, parts } = recoveryTime;
-  const begins = outage === null ? 'from the start of the run' : `from ${outage.since}, as ${outage.by} saw it`;
   const time = table<RecoveryPart>(
     [
       { title: 'RECOVERY TIME', value: (part) => PART_TITLES[part] },
       { title: formatSeconds(seconds), value: (part) => partText(parts[part]), right: true },
-      { title: begins, value: (part) => (parts[part] === null ? 'no outside probe told when it failed' : '') },
+      {
+        title: beginningText(record),
+        value: (part) => (parts[part] === null ? 'no outside probe told when it failed' : ''),
+      },
     ],
     RECOVERY_PARTS,
   );
@@ -45,4 +48,9 @@ export function accountText({ recoveryTime, losses, outage }: FailoverRecord, ob
     Object.entries(losses) as [SystemName, NonNullable<FailoverRecord['losses'][SystemName]>][],
   );
   return `${time}\nobjective of the platform ${formatSeconds(objectives.rtoSeconds)}: ${verdict}\n\n${lost}`;
+}
+
+function beginningText({ outage, servedUntil }: FailoverRecord): string {
+  if (servedUntil !== null) return `from ${servedUntil}, when clients were kept out`;
+  return outage === null ? 'from the start of the run' : `from ${outage.since}, as ${outage.by} saw it`;
 }

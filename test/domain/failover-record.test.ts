@@ -38,6 +38,21 @@ describe('the account of a failover', () => {
     expect(detection).toContain('no outside probe');
   });
 
+  it('begins when clients were kept out, where the old site was handed over', () => {
+    const record = accountOf({ ...FACTS, steps: [step('quiesce', 19, 20), ...FACTS.steps] });
+    const [time, beginning] = accountLines(record);
+    expect(time).toContain('44 s: detection 0.0 s, people 0.0 s');
+    expect(beginning).toBe(`'west' served until ${at(19)}, when clients were kept out`);
+    expect(parseFailoverRecord(formatFailoverRecord(record), failoverRecordName(3), 'orders')).toEqual(record);
+  });
+
+  it('is read back from before handovers were told apart', () => {
+    const record = accountOf(FACTS);
+    const text = formatFailoverRecord(record).replace('"servedUntil":null,', '');
+    expect(text).not.toContain('servedUntil');
+    expect(parseFailoverRecord(text, failoverRecordName(3), 'orders')).toEqual(record);
+  });
+
   it('holds every step that has ended', () => {
     expect(accountOf(FACTS).steps.map(({ id }) => id)).toEqual(['fence', 'postgres', 'answers']);
   });

@@ -15,7 +15,7 @@ const step = (id: string, from: number, to: number): StepState => ({
 });
 const wait = (id: string, from: number, to: number): Wait => ({ step: id, from: at(from), to: at(to) });
 const COURSE: RecoveryCourse = {
-  ...{ downSince: at(0), startedAt: at(10), openedAt: at(100), steps: [], waits: [], names: null },
+  ...{ downSince: at(0), servedUntil: null, startedAt: at(10), openedAt: at(100), steps: [], waits: [], names: null },
   partOf: failoverPartOf(['postgres', 'redis']),
 };
 const time = (some: Partial<RecoveryCourse>) => recoveryTimeOf({ ...COURSE, ...some });
@@ -36,6 +36,12 @@ describe('the recovery time', () => {
 
   it('has no detection when the run began before the first probe failed', () => {
     expect(time({ downSince: at(15) })).toMatchObject({ seconds: 90, parts: { detection: 0 } });
+  });
+
+  it('begins when clients were kept out, where a living site was handed over, whatever a probe saw of that', () => {
+    const some = { servedUntil: at(40), steps: [step('fence', 50, 55)], waits: [wait('approve', 12, 45)] };
+    const expected = { seconds: 60, parts: { detection: 0, people: 5, fence: 5, ours: 50 } };
+    for (const downSince of [at(42), null]) expect(time({ ...some, downSince })).toMatchObject(expected);
   });
 
   it('counts restores that go on side by side once', () => {

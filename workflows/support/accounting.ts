@@ -5,6 +5,7 @@ import type { Finding } from '../../domain/contracts/protected-system.ts';
 import type { TakeoverPlan } from '../../domain/failover.ts';
 import { type AccountedPlan, accountLines, accountOf, type FailoverRecord } from '../../domain/failover-record.ts';
 import { isMarked, type MarkedSystem, type MarkerLosses, markerLoss } from '../../domain/markers.ts';
+import type { StepState } from '../../domain/run-state.ts';
 import { ledger, system as systemDoor } from './activities.ts';
 import { failedFinding } from './closing.ts';
 import type { Story } from './story.ts';
@@ -62,7 +63,7 @@ export async function account(
   try {
     const record = await story.require(spec, async () => {
       const course = story.course;
-      const openedAt = course.steps.find(({ id }) => id === 'keep')?.endedAt ?? new Date().toISOString();
+      const openedAt = endOf('open', course.steps) ?? endOf('keep', course.steps) ?? new Date().toISOString();
       const outage = await ledger('when the outage began').readOutage({ startedAt: course.startedAt, openedAt });
       const made = accountOf({ ...opened, ...course, run: thisExecution(), outage, openedAt });
       story.showMeasured(accountLines(made));
@@ -74,3 +75,6 @@ export async function account(
     return { record: null, findings: [failedFinding('account of the failover', error)] };
   }
 }
+
+const endOf = (step: string, steps: readonly StepState[]): string | null =>
+  steps.find(({ id }) => id === step)?.endedAt ?? null;

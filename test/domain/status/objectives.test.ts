@@ -148,7 +148,17 @@ describe('an RTO', () => {
 
 describe('a failover', () => {
   const record: FailoverRecord = {
-    ...{ format: 1, platform: 'p', epoch: 1, from: 'west', to: 'east', run: 'f', outage: null, steps: [] },
+    ...{
+      format: 1,
+      platform: 'p',
+      epoch: 1,
+      from: 'west',
+      to: 'east',
+      run: 'f',
+      outage: null,
+      servedUntil: null,
+      steps: [],
+    },
     ...{ startedAt: ago(2 * HOUR), openedAt: ago(HOUR) },
     recoveryTime: {
       seconds: 110,
