@@ -27,6 +27,8 @@ export interface Ledger extends LedgerActivities {
 export function createLedger({ platform, witnessDirectory }: LedgerOptions): Ledger {
   const folder = join(witnessDirectory, 'ledger');
   const below = (name: string) => join(folder, name);
+  const failoverNames = async () => (await recordNames(folder)).filter(isFailoverRecordName).sort();
+  const failoverOf = async (name: string) => parseFailoverRecord(await readRecord(below(name)), name, platform);
   return {
     /**
      * Does: reads what outside probes wrote of this platform.
@@ -43,7 +45,8 @@ export function createLedger({ platform, witnessDirectory }: LedgerOptions): Led
       );
     },
     /**
-     * Does: counts the lines of the lists that a workload keeps of its acknowledged markers.
+     * Does: counts the lines of the lists that a workload keeps of its acknowledged markers, less those that the records of
+     * former failovers tell as lost: what was lost once is not lost again.
      * Repeat: counts again. Undo: none needed, nothing is changed.
      */
     readMarkers: async () => {
@@ -51,8 +54,14 @@ export function createLedger({ platform, witnessDirectory }: LedgerOptions): Led
       const counts = await Promise.all(
         systems.map((system) => countLines(join(below('markers'), markerListName(system)))),
       );
-      const known = systems.map((system, index) => [system, counts[index]] as const);
-      return Object.fromEntries(known.filter(([, count]) => count !== null)) as AcknowledgedMarkers;
+      const former = await Promise.all((await failoverNames()).map(failoverOf));
+      const lostBefore = (system: MarkedSystem) =>
+        former.reduce((sum, { losses }) => sum + (losses[system]?.markers?.lost ?? 0), 0);
+      const known = systems.flatMap((system, index) => {
+        const count = counts[index] ?? null;
+        return count === null ? [] : [[system, count - lostBefore(system)] as const];
+      });
+      return Object.fromEntries(known) as AcknowledgedMarkers;
     },
     /**
      * Does: creates the record of an epoch, only if it is absent.
@@ -61,12 +70,12 @@ export function createLedger({ platform, witnessDirectory }: LedgerOptions): Led
     recordFailover: async ({ record }) => {
       const name = failoverRecordName(record.epoch);
       if (await publishRecord(folder, name, formatFailoverRecord(record))) return;
-      const { run } = parseFailoverRecord(await readRecord(below(name)), name, platform);
+      const { run } = await failoverOf(name);
       if (run !== record.run) throw new Failure('LEDGER_BROKEN', `'${name}' was written by another run: ${run}`);
     },
     newestFailover: async () => {
-      const name = (await recordNames(folder)).filter(isFailoverRecordName).sort().at(-1);
-      return name === undefined ? null : parseFailoverRecord(await readRecord(below(name)), name, platform);
+      const name = (await failoverNames()).at(-1);
+      return name === undefined ? null : failoverOf(name);
     },
   };
 }

@@ -11,7 +11,7 @@ const AT = '2026-11-24T03:00:00.000Z';
 const LATER = '2026-11-24T04:00:00.000Z';
 const RECORD: FailoverRecord = {
   ...{ format: 1, platform: 'orders', epoch: 1, from: 'west', to: 'east', run: 'failover/orders/1' },
-  ...{ startedAt: AT, openedAt: LATER, outage: null, losses: {}, steps: [] },
+  ...{ startedAt: AT, openedAt: LATER, outage: null, servedUntil: null, losses: {}, steps: [] },
   recoveryTime: {
     seconds: 3600,
     parts: { detection: null, people: 0, fence: 0, terraform: 0, restore: 3000, dns: 0, ours: 600 },
@@ -60,6 +60,19 @@ describe('the ledger at the witness', () => {
     const path = await place('markers', 'redis.acknowledged');
     await appendFile(path, `${markerLine(1, AT)}${markerLine(2, AT)}${AT} 3`);
     expect(await ledger().readMarkers({})).toEqual({ redis: 2 });
+  });
+
+  it('counts a marker that a failover has lost as acknowledged no longer', async () => {
+    await appendFile(await place('markers', 'redis.acknowledged'), [1, 2, 3, 4].map((n) => markerLine(n, AT)).join(''));
+    const lost = (markers: number) => ({
+      redis: { seconds: 9, markers: { acknowledged: 4, restored: 4 - markers, lost: markers } },
+    });
+    await ledger().recordFailover({ record: { ...RECORD, losses: lost(2) } });
+    await ledger().recordFailover({ record: { ...RECORD, epoch: 2, losses: lost(1) } });
+    await ledger().recordFailover({
+      record: { ...RECORD, epoch: 3, losses: { redis: { seconds: 9, markers: null } } },
+    });
+    expect(await ledger().readMarkers({})).toEqual({ redis: 1 });
   });
 
   it('finds the outage of its own platform', async () => {
