@@ -19,9 +19,16 @@ export interface TemporalEnvironment {
   close(): Promise<void>;
 }
 
+// A process has one, however many servers its workers have.
+let hasRuntime = false;
+function installRuntime(): void {
+  if (!hasRuntime) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  hasRuntime = true;
+}
+
 export async function startTemporalEnvironment(): Promise<TemporalEnvironment> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'));
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  installRuntime();
   const [temporal, codePath] = await Promise.all([startTemporal({ directory }), workflowBundle()]);
   const connection = await Connection.connect({ address: temporal.address });
   const native = await NativeConnection.connect({ address: temporal.address });
