@@ -2,6 +2,7 @@
 // or replaced, and an action that is not known is taken for a destruction.
 import { Failure } from './failures.ts';
 import { canonicalJson } from './json.ts';
+import { counted } from './quantities.ts';
 import { STATEFUL_TYPES } from './terraform-stateful.ts';
 
 export type TerraformAction = 'create' | 'update' | 'delete' | 'replace' | 'forget' | 'unknown';
@@ -188,7 +189,7 @@ export function terraformLines({ site, changes, drifted }: TerraformPlan): reado
   if (changes.length === 0) return [`Terraform has nothing to change at '${site}'`];
   const drift = drifted.map((address) => `changed outside of Terraform: ${shownAddress(address)}`);
   return [
-    `Terraform changes ${changes.length} resources at '${site}'`,
+    `Terraform changes ${counted(changes.length, 'resource')} at '${site}'`,
     ...changes.map((change) => `Terraform ${changeLine(change)}`),
     ...drift,
   ];

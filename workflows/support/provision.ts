@@ -1,5 +1,6 @@
 // What the new site stands on, made by Terraform. When stores are among it they have to be made before anything can be
 // planned over them, and a person agrees to that alone; else it is a part of the failover's plan like everything else.
+import { counted } from '../../domain/quantities.ts';
 import {
   makesStores,
   requireStores,
@@ -108,5 +109,5 @@ async function giveUpLock(site: string, { unlock: lock }: Readonly<Record<string
 
 function appliedLine({ done, outputs }: TerraformApplied): string {
   const told = Object.entries(outputs).map(([name, value]) => `${name} = ${shownAddress(value)}`);
-  return [`${done} changes made, which stay`, ...told].join('; ').slice(0, 1000);
+  return [`${counted(done, 'change')} made, which stay`, ...told].join('; ').slice(0, 1000);
 }

@@ -54,7 +54,12 @@ function wantedFor(platform: string, { digest, epoch, action }: TakeoverPlan): A
   return { platform, run: thisExecution(), digest, epoch: epoch.next, action };
 }
 
-function questionFor({ digest, approvals, title, warnings }: TakeoverPlan) {
+// A living site goes on serving meanwhile.
+const whatWaitingCosts = (plan: TakeoverPlan): string =>
+  'commands' in plan ? `'${plan.from}' serves meanwhile` : 'what is lost grows while nobody decides';
+
+function questionFor(plan: TakeoverPlan) {
+  const { digest, approvals, title, warnings } = plan;
   const { workflowId } = workflowInfo();
   const ways = `each of ${approvals} people: dr approve ${workflowId} --as NAME --key FILE`;
   return {
@@ -62,6 +67,6 @@ function questionFor({ digest, approvals, title, warnings }: TakeoverPlan) {
     code: null,
     message: [`${title}; the plan's digest is ${digest}`, ...warnings, ways].join('\n'),
     actions: ['abort'] as const,
-    safeToLeave: 'nothing was touched yet; what is lost grows while nobody decides',
+    safeToLeave: `nothing was touched yet; ${whatWaitingCosts(plan)}`,
   };
 }
