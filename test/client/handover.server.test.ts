@@ -11,13 +11,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { loadDataset } from '../../local/dataset.ts';
 import { type Product, startProduct } from '../../local/demo/product.ts';
+import { type FrontDoor, openFrontDoor } from '../../local/front-door.ts';
 import { markerStores } from '../../local/marker-stores.ts';
 import { makePeople } from '../../local/people.ts';
 import type { ConfigurationInput, RunningPlatform } from '../../local/platform.ts';
 import { startPlatform } from '../../local/platform.ts';
 import type { RunningSite, SiteAccess } from '../../local/site.ts';
 import { type HandOverResult, runState } from '../../workflows/messages.ts';
-import { type FrontDoor, openFrontDoor } from '../support/front-door.ts';
 import { dr, type RunningDr, startDr } from './dr.ts';
 
 const run = promisify(execFile);
@@ -69,7 +69,7 @@ afterAll(async () => {
 async function behindDoors(site: RunningSite): Promise<SiteAccess> {
   const [postgres, redis, rabbitmq] = await Promise.all(
     STORES.map(async (store) => {
-      const door = await openFrontDoor(site.access[store].port, shutBy(site));
+      const door = await openFrontDoor({ store: site.access[store].port, shutBy: shutBy(site) });
       doors.push(door);
       return door.port;
     }),
