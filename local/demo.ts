@@ -1,5 +1,5 @@
-// `npm run demo [-- failover] [-- --keep]`: the main job on real servers, from an empty folder to data that came back;
-// or a site that dies under a live load, and another one that takes over.
+// `npm run demo [-- backup|failover] [-- --keep]`, on real servers, from an empty folder: the main job, until all data came
+// back; then a site that dies under a live load, another one that takes over, and the way back. Or one half alone.
 import { parseArgs } from 'node:util';
 import { tellFailover } from './demo/failover/story.ts';
 import { stopKept, writeKept } from './demo/keep.ts';
@@ -9,9 +9,10 @@ import { Screen, time } from './demo/screen.ts';
 import { tellStory } from './demo/story.ts';
 import { type RunningPlatform, startPlatform } from './platform.ts';
 
-const HELP = `npm run demo                      start, load, back up, verify, destroy, restore, compare; leaves nothing behind
-npm run demo -- failover          two sites under a live load: west is killed, east takes over; what it took and lost
-npm run demo -- --keep            leaves everything running, after either of them
+const HELP = `npm run demo                      both of these, one after the other; leaves nothing behind
+npm run demo -- backup            start, load, back up, verify, destroy, restore, compare
+npm run demo -- failover          two sites under a live load: west is killed, east takes over, west comes back
+npm run demo -- --keep            leaves what ran last running
 npm run demo -- --stop FOLDER     ends what --keep left, and removes its folder
 npm run demo -- --scale 0.1       a tenth of the data (default: 1; of the failover 0.2)`;
 
@@ -24,6 +25,12 @@ interface End {
   /** Writes down what stopping it later takes. */
   keep(): Promise<void>;
 }
+
+const TELLINGS = new Map<string, Telling>([
+  ['both', tellBoth],
+  ['backup', tellMain],
+  ['failover', tellTakeover],
+]);
 
 process.exitCode = await main();
 // Servers that were kept would hold this process.
@@ -39,8 +46,8 @@ async function main(): Promise<number> {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const [which = 'main', ...more] = positionals;
-  const tell = which === 'main' ? tellMain : which === 'failover' ? tellTakeover : null;
+  const [which = 'both', ...more] = positionals;
+  const tell = TELLINGS.get(which) ?? null;
   if (values.help || tell === null || more.length > 0) screen.line(HELP);
   else if (values.stop !== undefined) await stopKept(values.stop);
   else return demo(tell, values.keep, values.scale === undefined ? undefined : Number(values.scale));
@@ -70,6 +77,18 @@ async function demo(tell: Telling, keep: boolean, scale: number | undefined): Pr
   }
 }
 
+async function tellBoth(running: Running, scale?: number): Promise<End> {
+  const first = await running.add(async () => {
+    const half = new Running();
+    return { half, stop: () => half.close() };
+  });
+  const { good } = await tellMain(first.half, scale);
+  screen.chapter('The second half: a site is lost. The first platform goes');
+  await first.stop();
+  const end = await tellTakeover(running, scale);
+  return { ...end, good: good && end.good };
+}
+
 async function tellMain(running: Running, scale = 1): Promise<End> {
   screen.chapter('Start a platform: Temporal, S3, PostgreSQL, Redis, RabbitMQ');
   const started = Date.now();
@@ -89,8 +108,8 @@ async function tellMain(running: Running, scale = 1): Promise<End> {
 
 async function tellTakeover(running: Running, scale = 0.2): Promise<End> {
   const { stage, good } = await tellFailover({ running, screen, scale });
-  const { platform, east, otherPids } = stage;
-  return { good, platform, keep: () => writeKept(platform, otherPids, [east]) };
+  const { platform, west, westPids, otherPids } = stage;
+  return { good, platform, keep: () => writeKept(platform, [...westPids, ...otherPids], [west]) };
 }
 
 /** Rejects at Ctrl-C or a wish to end; further ones are heard and wait for the clean-up. */

@@ -32,8 +32,11 @@ export const readLists = (files: WorkloadInput['lists']): Promise<Lists> =>
     return lines.map((line) => ({ marker: Number(line.split(' ')[1]), at: Date.parse(line.split(' ')[0] ?? '') }));
   });
 
+/** The markers that the stores of a site hold. */
+export type Held = Readonly<Record<MarkedSystem, readonly number[]>>;
+
 /** Every marker that the stores of a site hold. Nobody else may use them meanwhile. */
-export async function readStores(access: SiteAccess): Promise<Readonly<Record<MarkedSystem, readonly number[]>>> {
+export async function readStores(access: SiteAccess): Promise<Held> {
   const stores = markerStores(access);
   try {
     return await bySystem(async (system) => (await stores.find((store) => store.system === system)?.read()) ?? []);
@@ -92,4 +95,21 @@ function isSteady(times: readonly number[], from: number, to: number): boolean {
 export function servedSince(lists: Lists, diedAt: number): number | null {
   const firsts = MARKED.map((system) => lists[system].find(({ at }) => at > diedAt)?.at);
   return firsts.some((at) => at === undefined) ? null : Math.max(...firsts.map(Number));
+}
+
+/** What a store held at one look, and all that was acknowledged after a moment before it: all of it has to be there later. */
+export const owed = (list: readonly Acknowledged[], since: number, held: readonly number[]): ReadonlySet<number> =>
+  new Set([...held, ...list.flatMap(({ at, marker }) => (at > since ? [marker] : []))]);
+
+/**
+ * How long clients of the store that waited longest had no answer around a moment, in milliseconds.
+ * @returns null while one of them has had none since.
+ */
+export function interruption(lists: Lists, at: number): number | null {
+  const gaps = MARKED.map((system) => {
+    const before = lists[system].findLast((one) => one.at <= at);
+    const after = lists[system].find((one) => one.at > at);
+    return before === undefined || after === undefined ? null : after.at - before.at;
+  });
+  return gaps.some((gap) => gap === null) ? null : Math.max(...gaps.map(Number));
 }

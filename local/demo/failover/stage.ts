@@ -1,30 +1,34 @@
-// Two sites and a witness on one machine: west with its worker, its front door and its stores, east with the same, and
-// outside of both Temporal, S3, the zone of the public name, a probe and the workload.
-import { writeFile } from 'node:fs/promises';
+// Two sites and a witness on one machine: west with its worker, its front door and its stores, east with the same but
+// switched off, and outside of both Temporal, S3, the zone of the public name, a probe and the workload.
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
-import { configurationSchema } from '../../../domain/configuration/schema.ts';
 import { markerListName } from '../../../domain/markers.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../../workflows/messages.ts';
 import { makePrivate } from '../../folders.ts';
-import { fileReference } from '../../keys.ts';
 import { makePeople, type Person } from '../../people.ts';
-import { type ConfigurationInput, type RunningPlatform, startPlatform } from '../../platform.ts';
+import { type RunningPlatform, startPlatform } from '../../platform.ts';
 import { freePort } from '../../servers.ts';
-import type { RunningSite, SiteAccess } from '../../site.ts';
+import { type RunningSite, type SiteAccess, startSite } from '../../site.ts';
 import { type Product, startProduct } from '../product.ts';
 import type { Running } from '../running.ts';
 import { type RunningChild, startChild } from './child.ts';
+import {
+  ADDRESSES,
+  configure,
+  type Described,
+  layGround,
+  NAME,
+  type Ports,
+  type SiteName,
+  shutBy,
+  TTL_SECONDS,
+  ZONE,
+} from './configuration.ts';
 import type { GatewayInput } from './gateway-process.ts';
 import type { ProbeInput } from './probe-process.ts';
 import type { PublicName } from './public-name.ts';
 import type { WorkloadInput } from './workload-process.ts';
 import type { ZoneFacts } from './zone-process.ts';
-
-const ZONE = 'orders.example';
-const NAME = `app.${ZONE}`;
-const TTL_SECONDS = 5;
-const ADDRESSES = { west: '127.0.10.1', east: '127.0.20.1' } as const;
 
 export interface TwoSites {
   readonly platform: RunningPlatform;
@@ -38,12 +42,16 @@ export interface TwoSites {
   readonly westPids: readonly number[];
   /** Processes outside of the west that are not stores. */
   readonly otherPids: readonly number[];
-  /** How the stores are entered by the public name. */
-  readonly access: SiteAccess;
   /** The lists of acknowledged markers. */
   readonly lists: WorkloadInput['lists'];
   /** Starts the workload, and the probe that watches the same name. */
   startClients(): Promise<RunningChild<object>>;
+  /** Starts the workload alone. @param first the markers that it begins with. */
+  startWork(first: WorkloadInput['first']): Promise<RunningChild<object>>;
+  /** West as a rebuilt site: empty stores, its door shut, and a configuration that says that east serves. */
+  rebuildWest(onPart: (part: string) => void): Promise<TwoSites>;
+  /** Names the site that serves in the configuration, and starts every worker again: they read it when they start. */
+  settle(active: SiteName): Promise<TwoSites>;
 }
 
 /** Starts everything but the clients. @param onPart told as each part is up. */
@@ -54,64 +62,131 @@ export async function startTwoSites(running: Running, onPart: (part: string) => 
     return { ...started, stop: () => started.remove() };
   });
   const [west, east] = [platform.site, platform.standby as RunningSite];
-  const below = (part: string) => join(platform.directory, part);
-  const people = await makePeople(below('people'), ['anna', 'ben']);
-  const child = <T>(
-    program: Parameters<typeof startChild>[0]['program'],
-    log: string,
-    input: object,
-    args: string[] = [],
-  ) => running.add(() => startChild<T>({ program, args, input, logFile: below(`${log}.log`) }));
-  const zone = await child<ZoneFacts>('zone', 'zone', {
-    zoneName: ZONE,
-    records: [{ name: `${NAME}.`, type: 'A', ttl: TTL_SECONDS, values: [ADDRESSES.west] }],
-  });
-  onPart('the zone of the public name, with its DNS servers');
-  await configure(platform, { people, zone: zone.facts, ports: Object.values(ports) });
-  const gateways = await Promise.all(
-    [west, east].map((site) => child('gateway', `gateway-${site.name}`, doorsOf(site, ports), [`${site.directory}/`])),
-  );
-  onPart('the front doors of west and east');
-  const workers = await Promise.all(
-    [CONTROL_QUEUE, siteQueue('west'), siteQueue('east')].map((queue) =>
-      running.add(() => startProduct(platform, true, [queue])),
-    ),
-  );
-  onPart('workers at the witness, west and east');
-  const [witness, westWorker, eastWorker] = workers as [Product, Product, Product];
-  const publicName = { name: NAME, nameServers: zone.facts.nameServers };
-  const access = accessThrough(west.access, ports);
-  const lists = await makeLists(below('witness'));
+  await east.stop();
+  onPart('east is installed, and switched off again,');
+  const people = await makePeople(join(platform.directory, 'people'), ['anna', 'ben']);
+  const lists = await makeLists(join(platform.directory, 'witness'));
+  await layGround(platform);
   const clients: number[] = [];
+  const zone = await running.add(() => startZone(platform));
+  onPart('the zone of the public name, with its DNS servers');
+  const described: Described = { platform, sites: { west, east }, people, zone: zone.facts, ports };
+  await configure(described, 'west');
+  const [westDoor, eastDoor] = (await Promise.all(
+    [west, east].map((site) => running.add(() => openDoors(described, site))),
+  )) as [RunningChild<object>, RunningChild<object>];
+  onPart('the front doors of west and east');
+  const workers = await startWorkers(running, platform);
+  onPart('workers at the witness, west and east');
+  return stageOf({ running, described, lists, clients, zone, doors: { west: westDoor, east: eastDoor }, workers });
+}
+
+type Workers = Readonly<Record<'witness' | SiteName, Product>>;
+
+interface Parts {
+  readonly running: Running;
+  readonly described: Described;
+  readonly lists: WorkloadInput['lists'];
+  /** Process ids of the clients: more come later. */
+  readonly clients: number[];
+  readonly zone: RunningChild<ZoneFacts>;
+  readonly doors: Readonly<Record<SiteName, RunningChild<object>>>;
+  readonly workers: Workers;
+}
+
+function stageOf(parts: Parts): TwoSites {
+  const { running, described, lists, clients, zone, doors, workers } = parts;
+  const { platform, sites, people, ports } = described;
+  const publicName = { name: NAME, nameServers: zone.facts.nameServers };
+  const access = accessThrough(sites.west.access, ports);
+  const logFile = (name: string) => join(platform.directory, `${name}.log`);
+  const startWork = async (first: WorkloadInput['first']) => {
+    const input: WorkloadInput = { publicName, access, lists, first, everyMs: EVERY_MS };
+    const workload = await running.add(() =>
+      startChild<object>({ program: 'workload', input, logFile: logFile('workload') }),
+    );
+    clients.push(workload.pid);
+    return workload;
+  };
   return {
-    ...{ platform, west, east, people, publicName, witness, access, lists },
-    westPids: [westWorker.workerPid, gateways[0]?.pid ?? -1],
+    ...{ platform, ...sites, people, publicName, lists, witness: workers.witness },
+    westPids: [workers.west.workerPid, doors.west.pid],
     get otherPids() {
-      return [witness.workerPid, eastWorker.workerPid, gateways[1]?.pid ?? -1, zone.pid, ...clients];
+      return [workers.witness.workerPid, workers.east.workerPid, doors.east.pid, zone.pid, ...clients];
     },
     startClients: async () => {
-      const work: WorkloadInput = { publicName, access, lists, everyMs: EVERY_MS };
-      const look: ProbeInput = {
+      const input: ProbeInput = {
         ...{ platform: platform.name, publicName, postgres: access.postgres },
-        witnessDirectory: below('witness'),
+        witnessDirectory: join(platform.directory, 'witness'),
       };
-      const workload = await child<object>('workload', 'workload', work);
-      clients.push(workload.pid, (await child('probe', 'probe', look)).pid);
+      const workload = await startWork({ postgres: 1, redis: 1, rabbitmq: 1 });
+      clients.push((await running.add(() => startChild({ program: 'probe', input, logFile: logFile('probe') }))).pid);
       return workload;
     },
+    startWork,
+    rebuildWest: (onPart) => rebuildWest(parts, onPart),
+    settle: (active) => settle(parts, active),
   };
 }
 
 const EVERY_MS = 40;
 
-type Ports = Readonly<Record<'postgres' | 'redis' | 'rabbitmq', number>>;
+const startZone = ({ directory }: RunningPlatform): Promise<RunningChild<ZoneFacts>> =>
+  startChild<ZoneFacts>({
+    program: 'zone',
+    input: {
+      zoneName: ZONE,
+      records: [{ name: `${NAME}.`, type: 'A', ttl: TTL_SECONDS, values: [ADDRESSES.west] }],
+    },
+    logFile: join(directory, 'zone.log'),
+  });
 
-function doorsOf({ name, access }: RunningSite, ports: Ports): GatewayInput {
+function openDoors(
+  { platform, ports }: Described,
+  { name, directory, access }: RunningSite,
+): Promise<RunningChild<object>> {
   const doors = (Object.keys(ports) as (keyof Ports)[]).map((store) => ({
     port: ports[store],
     store: access[store].port,
   }));
-  return { address: ADDRESSES[name as keyof typeof ADDRESSES], doors };
+  const input: GatewayInput = { address: ADDRESSES[name as SiteName], shutBy: shutBy(platform, name), doors };
+  const logFile = join(platform.directory, `gateway-${name}.log`);
+  return startChild({ program: 'gateway', args: [`${directory}/`], input, logFile });
+}
+
+async function startWorkers(running: Running, platform: RunningPlatform): Promise<Workers> {
+  const start = (queue: string) => running.add(() => startProduct(platform, true, [queue]));
+  const queues = [CONTROL_QUEUE, siteQueue('west'), siteQueue('east')];
+  const [witness, west, east] = (await Promise.all(queues.map(start))) as [Product, Product, Product];
+  return { witness, west, east };
+}
+
+async function rebuildWest(parts: Parts, onPart: (part: string) => void): Promise<TwoSites> {
+  const { running, described, doors } = parts;
+  const { platform, sites } = described;
+  const { name, directory, access } = sites.west;
+  await rm(directory, { recursive: true });
+  const passwords = {
+    postgres: access.postgres.password,
+    redis: access.redis.password,
+    rabbitmq: access.rabbitmq.password,
+  };
+  const west = await running.add(() => startSite({ directory, name, passwords }));
+  onPart('empty stores at west');
+  await writeFile(shutBy(platform, name), '');
+  const rebuilt = { ...described, sites: { ...sites, west } };
+  const door = await running.add(() => openDoors(rebuilt, west));
+  onPart('the front door of west, shut until it opens,');
+  const stage = await settle({ ...parts, described: rebuilt, doors: { ...doors, west: door } }, 'east');
+  onPart('a configuration with east as the active site, and workers that have read it,');
+  return stage;
+}
+
+async function settle(parts: Parts, active: SiteName): Promise<TwoSites> {
+  const { running, described, workers } = parts;
+  await configure(described, active);
+  await Promise.all(Object.values(workers).map((worker) => worker.stop()));
+  return stageOf({ ...parts, workers: await startWorkers(running, described.platform) });
 }
 
 // The host is asked of DNS whenever somebody connects.
@@ -126,40 +201,4 @@ async function makeLists(witness: string): Promise<WorkloadInput['lists']> {
   await makePrivate(folder);
   const list = (system: 'postgres' | 'redis' | 'rabbitmq') => join(folder, markerListName(system));
   return { postgres: list('postgres'), redis: list('redis'), rabbitmq: list('rabbitmq') };
-}
-
-type SiteInput = ConfigurationInput['sites'][string];
-
-interface Additions {
-  readonly people: readonly Person[];
-  readonly zone: ZoneFacts;
-  readonly ports: readonly number[];
-}
-
-// What a failover needs besides the sites: who approves, and the public name with what each site gives for it.
-async function configure(platform: RunningPlatform, { people, zone, ports }: Additions): Promise<void> {
-  const { configuration, directory, configurationFile } = platform;
-  const { west, east } = configuration.sites;
-  const secret = async (name: string, value: string) => {
-    await writeFile(join(directory, name), value, { mode: 0o600 });
-    return fileReference(join(directory, name));
-  };
-  const added: ConfigurationInput = {
-    ...configuration,
-    failover: { approvers: people.map(({ name, publicKey }) => ({ name, publicKey })) },
-    sites: {
-      west: { ...(west as SiteInput), dns: { addresses: { [NAME]: [ADDRESSES.west] } } },
-      east: { ...(east as SiteInput), dns: { addresses: { [NAME]: [ADDRESSES.east] } } },
-    },
-    dns: {
-      ...{ zone: zone.zoneId, name: ZONE, endpoint: zone.endpoint },
-      accessKeyId: await secret('route53-id', zone.accessKeyId),
-      secretAccessKey: await secret('route53-key', zone.secretAccessKey),
-      records: [{ name: NAME, type: 'A', ttl: `${TTL_SECONDS}s` }],
-      authoritativeServers: [...zone.nameServers],
-      probePorts: [...ports],
-    },
-  };
-  configurationSchema.parse(added);
-  await writeFile(configurationFile, stringify(added, { aliasDuplicateObjects: false }));
 }

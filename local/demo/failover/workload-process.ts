@@ -16,6 +16,8 @@ export interface WorkloadInput {
   readonly access: SiteAccess;
   /** The lists of acknowledged markers, by store. */
   readonly lists: Readonly<Record<System, string>>;
+  /** The number of each store's first marker. */
+  readonly first: Readonly<Record<System, number>>;
   readonly everyMs: number;
 }
 
@@ -47,7 +49,7 @@ async function write(system: System, input: WorkloadInput, hasEnded: { readonly 
     open ??= { address, store: storeAt(address, system, input.access) };
     return open.store;
   };
-  for (let marker = 1; !hasEnded.now; await wait(input.everyMs)) {
+  for (let marker = input.first[system]; !hasEnded.now; await wait(input.everyMs)) {
     try {
       await (await storeNow()).write(marker);
     } catch {

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await chmod(temporary, 0o711); // Stores may run as another user.
   const env = { ...process.env, TMPDIR: temporary };
   ended = await new Promise((resolve) => {
-    execFile(process.execPath, [DEMO, '--scale', '0.01'], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [DEMO, 'backup', '--scale', '0.01'], { env }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr }),
     );
   });
