@@ -101,6 +101,15 @@ const question = async () => {
   const { questions } = await new Client({ connection }).workflow.getHandle(RUN).query(runState);
   return `${questions[0]?.step} ${questions[0]?.code}`;
 };
+const statusOf = (step: string) => async () => {
+  const { steps } = await new Client({ connection }).workflow.getHandle(RUN).query(runState);
+  return steps.find(({ id }) => id === step)?.status;
+};
+/** It dies with all that it has in memory, and comes back with its database. */
+async function killTemporal(): Promise<void> {
+  await platform.ownTemporal?.stop('SIGKILL');
+  await platform.ownTemporal?.start();
+}
 const asked = (step: string) => expect.poll(question, { timeout: 120_000 }).toBe(step);
 // The key of the tests' own authority lies beside the certificates, and belongs to no system.
 const ofThePlatform = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('tls authority.key'));
@@ -139,11 +148,15 @@ describe('dr failover', () => {
     expect(await now(APP)).toEqual([WEST]);
   });
 
-  it('brings everything back at the other site when the first is dead', { timeout: 400_000 }, async () => {
+  it('faults 4: brings everything back when the first site is dead, although Temporal is killed twice on the way', {
+    timeout: 400_000,
+  }, async () => {
     await west.stop();
     await platform.site.stop();
+    const moves = zone.count.made;
     const running = startDr(['failover', 'run', '--to', 'east', '--unproven', '--json'], { env: env() });
     await asked('approve null');
+    const waitingSince = performance.now();
     const stranger = await approve('eve');
     expect(stranger.status).toBe(4);
     expect(stranger.stdout).toContain('APPROVAL_REFUSED');
@@ -152,7 +165,12 @@ describe('dr failover', () => {
     expect(await question()).toBe('approve null');
     expect((await approve('ben')).status).toBe(0);
     await asked('attest FENCE_UNPROVEN');
+    await killTemporal();
+    await asked('attest FENCE_UNPROVEN');
     await call('runs', 'skip', RUN, 'attest', '--reason', 'the provider has switched it off');
+    await expect.poll(statusOf('postgres'), { timeout: 120_000, interval: 100 }).toMatch(/^(running|done)$/);
+    await killTemporal();
+    const waited = performance.now() - waitingSince;
     const { status, stdout } = await running.ended;
     expect([0, 3], stdout).toContain(status);
     expect(ofThePlatform(differences(asBackedUp, await siteChecksums(east)))).toEqual([]);
@@ -166,6 +184,10 @@ describe('dr failover', () => {
       recoveryTime: { parts: { detection: null } },
     });
     expect(record?.recoveryTime.parts.restore).toBeGreaterThan(0);
+    // The clock ran on, and nothing was done twice.
+    expect(1000 * Number(record?.recoveryTime.seconds)).toBeGreaterThan(waited);
+    expect(zone.count.made).toBe(moves + 1);
+    expect(await epochs()).toEqual(['epoch-000001.json', 'epoch-000002.json', 'epoch-000003.json']);
     expect(plan.epoch).toEqual({ now: 2, next: 3 });
     expect(report.facts).toMatchObject({ epoch: 3, approvedBy: 'anna, ben' });
     expect(report.steps.find(({ id }) => id === 'fence')?.detail).toContain('refused');
