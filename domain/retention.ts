@@ -1,4 +1,5 @@
 // What may be deleted. Pure and total: whatever it is given, it answers, and it keeps more when in doubt.
+import { MOST_SKEW_MS } from './clocks.ts';
 import type { BackupRef } from './manifest.ts';
 import { refText } from './repository-layout.ts';
 
@@ -54,8 +55,6 @@ export function carriedPlan(plan: Omit<RetentionPlan, 'digest'>, most = MOST_DEC
   const ordered = plan.decisions.toSorted((a, b) => Number(a.keep) - Number(b.keep));
   return { ...plan, decisions: ordered.slice(0, most), leftOut: plan.leftOut + Math.max(0, ordered.length - most) };
 }
-
-export const MOST_SKEW_MS = 5 * 60 * 1000;
 
 /** Decides for every backup in every tier. The digest is added by whoever can hash. */
 export function planRetention(facts: RetentionFacts): Omit<RetentionPlan, 'digest'> {

@@ -12,12 +12,12 @@ import { describeFailure, Failure } from '../domain/failures.ts';
 import { formatBytes } from '../domain/quantities.ts';
 import { SYSTEMS, type SystemName } from '../domain/systems.ts';
 import { readConfiguration } from './configuration-file.ts';
-import { checkClock } from './doctor-clocks.ts';
 import { checkDns } from './doctor-dns.ts';
 import { checkHandover } from './doctor-handover.ts';
 import { checkKeys } from './doctor-keys.ts';
 import { firstWith, pathFolders } from './doctor-programs.ts';
 import { checkTerraform } from './doctor-terraform.ts';
+import { checkClock } from './store-clocks.ts';
 import { buildRepository, buildSystems } from './wiring.ts';
 import { within } from './within.ts';
 

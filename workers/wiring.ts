@@ -18,6 +18,7 @@ import { SYSTEM_NAMES, type SystemName } from '../domain/systems.ts';
 import { CONTROL_QUEUE, siteQueue } from '../workflows/messages.ts';
 import { readOwnFile } from './own-file.ts';
 import { FACTORIES } from './registry.ts';
+import { clocksOf } from './store-clocks.ts';
 
 export type Activities = ReturnType<typeof asActivities>;
 type Repository = ReturnType<typeof createRepository>;
@@ -111,6 +112,7 @@ function build(
     scratchUser: site.scratchUser,
     writer: repository.writerFor(siteName),
     reader: repository.reader,
+    clocks: () => clocksOf(site),
     ownFile: file === undefined ? undefined : () => readOwnFile(file),
   };
   const f = FACTORIES[name];

@@ -42,5 +42,5 @@ export interface FileCollection {
   /** What it means that a listed file is not there: nothing (left out and told), or a failure of this code. */
   readonly missing?: FailureCode;
   /** Looks into the content of what `paths` belong to. Systems without it protect any content. */
-  readonly judge?: (read: ReadContent, paths: readonly string[]) => Judgement;
+  readonly judge?: (read: ReadContent, paths: readonly string[]) => Promise<Judgement>;
 }

@@ -76,7 +76,7 @@ async function takeBackup(
   try {
     const written = await writeArchive(collection, backup, await makeEmpty(scratch));
     const also = await addBeside(backup, beside);
-    return await backup.finish(factsOf(collection, input, startedAt, withBeside(written, also)));
+    return await backup.finish(await factsOf(collection, input, startedAt, withBeside(written, also)));
   } catch (error) {
     await backup.abandon();
     throw error;
@@ -102,12 +102,10 @@ const withBeside = (written: WrittenArchive, { artifacts, findings }: AddedBesid
   lacking: [...findings, ...written.lacking],
 });
 
-function factsOf(collection: FileCollection, input: TakeBackupInput, startedAt: string, written: WrittenArchive) {
+async function factsOf(collection: FileCollection, input: TakeBackupInput, startedAt: string, written: WrittenArchive) {
   const { entries, leftOut, lacking, artifacts, read } = written;
-  const judgement = collection.judge?.(
-    read,
-    entries.map(({ path }) => path),
-  ) ?? { findings: [], report: {} };
+  const paths = entries.map(({ path }) => path);
+  const judgement = (await collection.judge?.(read, paths)) ?? { findings: [], report: {} };
   const warnings = [
     ...lacking,
     ...leftOut.map(leftOutFinding),
@@ -154,7 +152,7 @@ async function checkBackup(
   try {
     const staging = new Staging(scratch);
     const bytesRead = await staging.fill(stored, entries, entries);
-    const { findings } = collection.judge(
+    const { findings } = await collection.judge(
       await staging.contents(entries),
       entries.map(({ path }) => path),
     );

@@ -96,7 +96,7 @@ export class FileRestore {
     const { judge } = this.#deps.collection;
     if (judge === undefined) return [];
     await this.#fill(request, opened);
-    const { findings } = judge(await this.#contentAfter(request, opened), pathsOf(opened.selected));
+    const { findings } = await judge(await this.#contentAfter(request, opened), pathsOf(opened.selected));
     if (request.target === 'live') this.#deps.admit(request, findings);
     return findings;
   }

@@ -56,7 +56,7 @@ export async function surveyFiles(collection: FileCollection): Promise<Survey> {
     if (look.described?.outcome === 'whole') entries.push(look.described.entry);
     else findings.push(look.finding);
   }
-  const judged = collection.judge?.((path) => contents.get(path), listing.paths).findings ?? [];
+  const judged = (await collection.judge?.((path) => contents.get(path), listing.paths))?.findings ?? [];
   return { entries, paths: listing.paths, leftOut: listing.leftOut.length, findings, judged };
 }
 

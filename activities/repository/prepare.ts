@@ -1,6 +1,7 @@
 // Looks at every tier by using it: a probe is written, written again with other bytes (which must be refused), read and
 // removed. What a tier says about itself is not believed.
 import { randomUUID } from 'node:crypto';
+import { MOST_SKEW_MS } from '../../domain/clocks.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import type { RepositoryFacts } from '../../domain/contracts/repository.ts';
 import { Failure, isFailureCode } from '../../domain/failures.ts';
@@ -8,7 +9,6 @@ import { canonicalJson } from '../../domain/json.ts';
 import { FORMAT, requireFormat } from '../../domain/manifest-record.ts';
 import { parseJson, shapeOf } from '../../domain/record-shape.ts';
 import { REPOSITORY_RECORD } from '../../domain/repository-layout.ts';
-import { MOST_SKEW_MS } from '../../domain/retention.ts';
 import { newestCheckpoint } from './checkpoints.ts';
 import type { RepositoryContext } from './context.ts';
 import { checkKeys } from './key-check.ts';

@@ -1,4 +1,5 @@
 // What the composition root hands to every protected system's factory.
+import type { ClockSkew } from '../../domain/clocks.ts';
 import type { BackupReader, BackupWriter } from '../../domain/contracts/backup-content.ts';
 import type { OwnFile } from '../../domain/own-file.ts';
 
@@ -12,6 +13,8 @@ export interface SystemDependencies<Configuration> {
   readonly scratchUser: string | undefined;
   readonly writer: BackupWriter;
   readonly reader: BackupReader;
+  /** How far the clocks of the site's stores are from this machine's. Absent where none are asked. */
+  readonly clocks?: (() => Promise<readonly ClockSkew[]>) | undefined;
   /** Holdfast's own file, for the backup of the configuration. Absent where no file is known. */
   readonly ownFile?: (() => Promise<OwnFile>) | undefined;
 }

@@ -2,6 +2,7 @@
 // `<name>/key.pem`, wherever they lie on this machine.
 import { mkdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type ClockSkew, judgeClocks } from '../../domain/clocks.ts';
 import { durationMs, type SystemConfiguration } from '../../domain/configuration/schema.ts';
 import type { Finding } from '../../domain/contracts/protected-system.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -16,11 +17,17 @@ import { readCertificate } from './read-certificate.ts';
 
 type TlsConfiguration = SystemConfiguration<'tls'>;
 
+/** This machine's clock, which certificates are judged by, and the clocks that it is compared with. */
+export interface Times {
+  readonly now: () => Date;
+  readonly clocks: () => Promise<readonly ClockSkew[]>;
+}
+
 /** The collection of a site's certificates. @throws {Failure} CONFIG_INVALID when two have one name. */
 export function certificateCollection(
   platform: string,
   configuration: TlsConfiguration,
-  now: () => Date,
+  { now, clocks }: Times,
 ): FileCollection {
   const locations = locate(configuration);
   const byLocation = new Map([...locations].map(([path, location]) => [location, path]));
@@ -34,7 +41,10 @@ export function certificateCollection(
     withPlace: (path, makeFolders, work) => atLocation(requireLocation(locations, path), makeFolders, work),
     locationOf: (path) => realLocation(requireLocation(locations, path)),
     pathOf: (name) => byLocation.get(name) ?? name,
-    judge: (read, paths) => judge(configuration, read, paths, now()),
+    judge: async (read, paths) => {
+      const { findings, report } = judge(configuration, read, paths, now());
+      return { findings: [...findings, ...judgeClocks(await clocks())], report };
+    },
   };
 }
 

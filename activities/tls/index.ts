@@ -19,7 +19,8 @@ export function createTls(
   deps: SystemDependencies<SystemConfiguration<'tls'>>,
   { now = () => new Date(), longestWatchMs = LONGEST_WATCH_MS } = {},
 ): TlsActivities {
-  const collection = certificateCollection(deps.platform, deps.configuration, now);
+  const clocks = deps.clocks ?? (async () => []);
+  const collection = certificateCollection(deps.platform, deps.configuration, { now, clocks });
   const store = createFileStore(deps, { collection, admit });
   const times = { everyMs: durationMs(deps.configuration.watchEvery), longestMs: longestWatchMs };
   return {
@@ -37,7 +38,9 @@ function admit({ options }: RestoreRequest, findings: readonly Finding[]): void 
   const worst = findings.find(({ level }) => level === 'failed');
   if (worst === undefined || options.allowUnfit === 'yes') return;
   const code = isFailureCode(worst.code) ? worst.code : 'CERTIFICATE_UNFIT';
-  throw new Failure(code, `the stored ${worst.subject} ${worst.message}`);
+  // Refused by a clock that is itself in doubt: the person must know.
+  const doubt = findings.filter((one) => one.code === 'CLOCK_SKEWED').map(({ message }) => `; ${message}`);
+  throw new Failure(code, `the stored ${worst.subject} ${worst.message}${doubt.join('')}`);
 }
 
 async function openKeys(collection: FileCollection): Promise<Finding[]> {

@@ -149,6 +149,24 @@ describe('a restore of certificates', () => {
     expect(await readFile(web.certificate, 'utf8')).toContain('BEGIN CERTIFICATE');
   });
 
+  it('faults 35: decides by a clock that others contradict with a warning, in an inspection, a plan and a refusal', async () => {
+    const { backups, tls, deps } = await aSite();
+    await backUp(tls, backups, 'tls', 'b1');
+    const year = 365 * DAY;
+    const others = ['PostgreSQL', 'Redis'].map((source) => ({ source, skewMs: -year }));
+    const ahead = createTls({ ...deps, clocks: async () => others }, { now: inDays(366) });
+    const warning = { level: 'warning', subject: 'clock', code: 'CLOCK_SKEWED' };
+    expect((await ahead.inspect(inspect)).findings).toContainEqual(expect.objectContaining(warning));
+    expect((await ahead.checkBackup(check)).findings).toContainEqual(expect.objectContaining(warning));
+    await expect(ahead.planRestore(restoreRequest('tls'))).rejects.toThrow(
+      /expired at .*differs from 2 of 2 others \(PostgreSQL by -31536000 s, Redis by -31536000 s\)/,
+    );
+    const plan = await ahead.planRestore(restoreRequest('tls', { options: { allowUnfit: 'yes' } }));
+    expect(plan.warnings.join()).toContain("this machine's clock differs from 2 of 2 others");
+    const close = createTls({ ...deps, clocks: async () => others.map((one) => ({ ...one, skewMs: 299_000 })) });
+    expect((await close.inspect(inspect)).findings.map(({ level }) => level)).toEqual(['ok', 'ok']);
+  });
+
   it('faults 61: refuses a stored key that would not match the live certificate beside it', async () => {
     const { web, db, backups, tls } = await aSite();
     await backUp(tls, backups, 'tls', 'b1');

@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { judgeClocks } from '../../domain/clocks.ts';
 import { type RunningPostgres, startPostgres } from '../../local/postgres.ts';
 import { type LocalRedis, startRedis } from '../../local/redis.ts';
-import { checkClock } from '../../workers/doctor-clocks.ts';
+import { checkClock, clocksOf } from '../../workers/store-clocks.ts';
 
 let directory: string;
 let postgres: RunningPostgres;
@@ -38,6 +39,15 @@ describe('checkClock', () => {
     }
     expect(await checkClock(site, 'config')).toEqual([]);
     vi.unstubAllEnvs();
+  });
+
+  it('compares the clocks of all stores of a site, without the one that does not answer', async () => {
+    const site = { workDirectory: directory, postgres: postgres.configuration, redis: redis.configuration };
+    const skews = await clocksOf(site);
+    expect(skews.map(({ source }) => source)).toEqual(['PostgreSQL', 'Redis']);
+    expect(judgeClocks(skews)).toEqual([]);
+    const gone = { ...redis.configuration, port: 1 };
+    expect((await clocksOf({ ...site, redis: gone })).map(({ source }) => source)).toEqual(['PostgreSQL']);
   });
 
   it('tells a wrong password instead of passing the clock over', async () => {
