@@ -58,11 +58,14 @@ function launchServer(
   ports: { readonly server: number; readonly ui: number },
 ): Promise<RunningServer> {
   const attributes = Object.values(SEARCH_ATTRIBUTES).flatMap(({ name }) => ['--search-attribute', `${name}=Keyword`]);
+  // Its state outlives the server's death, as tests and demo need it; a power cut takes more than this file with it here.
+  // Flushing would cost each step of a run several waits for the disk.
+  const state = ['--db-filename', databaseFile, '--sqlite-pragma', 'synchronous=off'];
   const listen = ['--ip', '127.0.0.1', '--port', String(ports.server), '--ui-port', String(ports.ui)];
   return startServer({
     name: 'temporal',
     command: findProgram('temporal'),
-    args: ['server', 'start-dev', '--db-filename', databaseFile, ...listen, '--log-level', 'warn', ...attributes],
+    args: ['server', 'start-dev', ...state, ...listen, '--log-level', 'warn', ...attributes],
     cwd: directory,
     logFile: join(directory, 'temporal.log'),
     ready: () => requireSearchAttributes(`127.0.0.1:${ports.server}`),
