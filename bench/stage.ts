@@ -19,10 +19,13 @@ const run = promisify(execFile);
 export interface Stage {
   readonly directory: string;
   readonly platform: RunningPlatform;
+  /** The worker that serves now, and `dr`. */
   readonly product: Product;
   readonly s3: LocalS3;
   /** The certificate that clients of the S3 server must trust. */
   readonly authority: string;
+  /** Replaces the worker by one that has done nothing yet. */
+  replaceWorker(): Promise<void>;
   /** Runs the product's command and returns its JSON answer and its seconds. */
   dr<T>(...words: string[]): Promise<Answer<T>>;
   /** The result of a finished workflow. */
@@ -55,14 +58,21 @@ export async function openStage(onPart: (part: string) => void): Promise<Stage> 
     await s3.createBucket(S3_BUCKET);
     await moveTier(platform, s3);
     process.env.NODE_EXTRA_CA_CERTS = certificate.chain; // The worker inherits it.
-    const product = await startProduct(platform, false);
-    opened.push(product);
+    let product = await startProduct(platform, false);
+    opened.push({ stop: () => product.stop() });
     const connection = await Connection.connect({ address: platform.temporal.address });
     opened.push({ stop: () => connection.close() });
     const client = new Client({ connection });
     return {
-      ...{ directory, platform, product, s3, close },
+      ...{ directory, platform, s3, close },
       authority: certificate.chain,
+      get product() {
+        return product;
+      },
+      replaceWorker: async () => {
+        await product.stop();
+        product = await startProduct(platform, false);
+      },
       dr: (...words) => product.dr(words),
       resultOf: (id) => client.workflow.getHandle(id).result(),
       storeFolder: (name) => storeFolder(join(directory, name)),

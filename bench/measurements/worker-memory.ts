@@ -6,6 +6,7 @@ import { dropDatabase, makePgbench } from '../dataset.ts';
 import type { Bench } from '../measurement.ts';
 
 const SETTLE_MS = 10_000;
+const STARTED_WITHIN_MS = 60_000;
 const RESET_PEAK = '5'; // proc(5), /proc/pid/clear_refs
 const SIZES = [
   { name: '300mb', scale: 18 },
@@ -14,6 +15,7 @@ const SIZES = [
 
 export async function measureWorkerMemory(bench: Bench): Promise<void> {
   const { stage, samples, runs, small, say } = bench;
+  await stage.replaceWorker();
   const pid = await workerProcess(stage.product.workerPid);
   if (!small) await wait(SETTLE_MS);
   for (let run = 0; run < runs; run++) {
@@ -41,15 +43,23 @@ function addGrowth({ samples, runs }: Bench, idle: number): void {
   for (let run = 0; run < runs; run++) samples.add('worker-growth', peak('3gb', run) / peak('300mb', run));
 }
 
-// `dr worker` may stand in front of the process that does the work.
+// `dr worker` stands in front of the process that does the work, which may not be there yet.
 async function workerProcess(started: number): Promise<number> {
+  for (const deadline = Date.now() + STARTED_WITHIN_MS; Date.now() < deadline; await wait(100)) {
+    const pid = await childOf(started);
+    if (pid !== null) return pid;
+  }
+  throw new Error(`process ${started} has started no worker`);
+}
+
+async function childOf(started: number): Promise<number | null> {
   for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
     const [status, command] = await Promise.all(
       ['status', 'cmdline'].map((file) => readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '')),
     );
     if (status?.includes(`\nPPid:\t${started}\n`) && command?.includes('workers/main.ts')) return Number(name);
   }
-  return started;
+  return null;
 }
 
 async function peakOf(pid: number, work: () => Promise<unknown>): Promise<number> {
