@@ -114,19 +114,25 @@ interface Sending {
   readonly onBytes: (bytes: number) => void;
 }
 
-// The file is read in order and hashed as a whole; a few parts are on their way at the same time.
+// The file is read in order and hashed as a whole; a few parts are on their way at the same time, in buffers that are used
+// again: a new one for each part fills the memory faster than the collector empties it.
 async function sendParts(sending: Sending): Promise<CompletedPart[]> {
   const { file, bucket, source } = sending;
   const size = partBytesFor(file.bytes, bucket.configuration.partBytes);
   const ahead = partsAhead(size);
   const whole = createHash('sha256');
   const parts: Promise<CompletedPart>[] = [];
+  const free: Buffer[] = [];
   for (let start = 0, number = 1; start < file.bytes; start += size, number++) {
     throwIfCancelled();
-    const bytes = await readPart(source, start, Math.min(size, file.bytes - start), file);
+    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(Math.min(size, file.bytes));
+    const bytes = await readPart(source, start, buffer.subarray(0, file.bytes - start), file);
     whole.update(bytes);
     const part = sendPart(sending, number, bytes);
-    part.catch(() => undefined); // Awaited below; not an unhandled rejection before that.
+    part.then(
+      () => free.push(buffer), // What failed may still be read by its connection.
+      () => undefined, // Awaited below; not an unhandled rejection before that.
+    );
     parts.push(part);
     await parts[number - 1 - ahead];
   }
@@ -136,10 +142,9 @@ async function sendParts(sending: Sending): Promise<CompletedPart[]> {
   return sent;
 }
 
-async function readPart(source: FileHandle, start: number, length: number, file: FileToStore): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await source.read(bytes, filled, length - filled, start + filled);
+async function readPart(source: FileHandle, start: number, bytes: Buffer, file: FileToStore): Promise<Buffer> {
+  for (let filled = 0; filled < bytes.length; ) {
+    const { bytesRead } = await source.read(bytes, filled, bytes.length - filled, start + filled);
     if (bytesRead === 0)
       throw new Failure('ARTIFACT_DAMAGED', `'${file.path}' is shorter than recorded`, { path: file.path });
     filled += bytesRead;

@@ -180,7 +180,7 @@ const s3Tier = z.strictObject({
   secretAccessKey: secret.optional(),
   storageClass: z.enum(['STANDARD', 'STANDARD_IA', 'GLACIER_IR']).default('STANDARD_IA'),
   keep: duration.default('30d'),
-  partBytes: z.int().min(5_242_880).default(16_777_216),
+  partBytes: z.int().min(5_242_880).default(8_388_608),
 });
 
 const repository = z.strictObject({
