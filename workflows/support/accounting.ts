@@ -31,7 +31,7 @@ export async function countLoss(story: Story, { to, stages }: TakeoverPlan): Pro
 }
 
 async function countAt(site: string, systems: readonly MarkedSystem[]): Promise<MarkerLosses> {
-  const acknowledged = await ledger('how many markers were acknowledged').readMarkers({});
+  const acknowledged = await ledger('glance', 'how many markers were acknowledged').readMarkers({});
   const losses = systems.map(async (name) => {
     const told = acknowledged[name];
     if (told === undefined) return [];
@@ -64,10 +64,13 @@ export async function account(
     const record = await story.require(spec, async () => {
       const course = story.course;
       const openedAt = endOf('open', course.steps) ?? endOf('keep', course.steps) ?? new Date().toISOString();
-      const outage = await ledger('when the outage began').readOutage({ startedAt: course.startedAt, openedAt });
+      const outage = await ledger('quick', 'when the outage began').readOutage({
+        startedAt: course.startedAt,
+        openedAt,
+      });
       const made = accountOf({ ...opened, ...course, run: thisExecution(), outage, openedAt });
       story.showMeasured(accountLines(made));
-      await ledger('write the account').recordFailover({ record: made });
+      await ledger('quick', 'write the account').recordFailover({ record: made });
       return made;
     });
     return { record, findings: [] };

@@ -97,8 +97,9 @@ export function door(site: string, summary: string): QuiesceActivities {
   return room<QuiesceActivities>('failover', { ...COMMANDS, taskQueue: siteQueue(site), summary });
 }
 
-export function ledger(summary: string): LedgerActivities {
-  return room<LedgerActivities>('ledger', { ...GLANCE, taskQueue: CONTROL_QUEUE, summary });
+/** The ledger: glanced at while people wait for a site to open, and written after that whatever falls over meanwhile. */
+export function ledger(profile: 'glance' | 'quick', summary: string): LedgerActivities {
+  return room<LedgerActivities>('ledger', { ...PROFILES[profile], taskQueue: CONTROL_QUEUE, summary });
 }
 
 /** The public names. Waiting for them to move heartbeats; a call that asks or changes is short. */
