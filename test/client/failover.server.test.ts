@@ -16,12 +16,13 @@ import { type RunningPlatform, startPlatform } from '../../local/platform.ts';
 import { type LocalRoute53, startRoute53 } from '../../local/route53.ts';
 import type { RunningSite } from '../../local/site.ts';
 import { type FailOverResult, runState } from '../../workflows/messages.ts';
+import { withPublicName } from '../support/zone-settings.ts';
 import { dr, type RunningDr, startDr } from './dr.ts';
 
 const RUN = 'failover/demo';
 const ZONE = 'orders.example';
 const APP = `app.${ZONE}`;
-const [WEST, EAST] = ['127.0.10.1', '127.0.20.1'];
+const [WEST, EAST] = ['127.0.10.1', '127.0.20.1'] as const;
 const PEOPLE = ['anna', 'ben', 'eve'] as const;
 
 let keys: string;
@@ -73,27 +74,14 @@ afterAll(async () => {
 });
 
 async function addZone(): Promise<void> {
-  const secret = async (name: string, value: string) => {
-    await writeFile(join(keys, name), value, { mode: 0o600 });
-    return `\${file:${join(keys, name)}}`;
-  };
-  const [westAddresses, eastAddresses] = [WEST, EAST].map((address) => ({ addresses: { [APP]: [address] } }));
-  const { sites } = platform.configuration;
-  const configuration = {
-    ...platform.configuration,
-    sites: { west: { ...sites.west, dns: westAddresses }, east: { ...sites.east, dns: eastAddresses } },
-    dns: {
-      ...{ zone: zone.zoneId, name: ZONE, endpoint: zone.endpoint },
-      accessKeyId: await secret('route53-id', zone.accessKeyId),
-      secretAccessKey: await secret('route53-key', zone.secretAccessKey),
-      records: [{ name: APP, type: 'A', ttl: '1s' }],
-      authoritativeServers: zone.nameServers.map(({ address }) => address),
-    },
-  };
+  const addresses = { west: WEST, east: EAST };
+  const name = { zone, zoneName: ZONE, name: APP, addresses, folder: keys };
+  const configuration = await withPublicName(platform.configuration, name);
   const text = (one: unknown) => stringify(one, { aliasDuplicateObjects: false });
   await writeFile(platform.configurationFile, text(configuration));
   // Seen from east, one store of west can be neither reached nor refused: nothing is ever connected to this address.
-  const silent = { ...configuration.sites.west, redis: { ...sites.west?.redis, host: '255.255.255.255' } };
+  const { west: dying } = configuration.sites;
+  const silent = { ...dying, redis: { ...dying?.redis, host: '255.255.255.255' } };
   await writeFile(seenFromEast(), text({ ...configuration, sites: { ...configuration.sites, west: silent } }));
 }
 

@@ -1,5 +1,6 @@
 // A worker as production starts it, whose every activity asks the test before it begins and after its effect whether it
-// may go on: `node faulty-worker.ts --config FILE --director URL`. There the test strikes. Production knows none of this.
+// may go on: `node faulty-worker.ts --config FILE --director URL --site NAME…`. There the test strikes. Production knows
+// none of this.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import childProcess, { type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,12 +15,14 @@ import { runWorkers } from '../../workers/run-workers.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../workflows/messages.ts';
 import type { Answer, Boundary } from './director.ts';
 
-const { values } = parseArgs({ options: { config: { type: 'string' }, director: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { config: { type: 'string' }, director: { type: 'string' }, site: { type: 'string', multiple: true } },
+});
 
 const armed = new AsyncLocalStorage<{ killed: boolean }>();
 killFirstChildOfArmed();
 const configuration = await readConfiguration(values.config ?? '');
-const queues = [CONTROL_QUEUE, siteQueue(configuration.activeSite)];
+const queues = [CONTROL_QUEUE, ...(values.site ?? [configuration.activeSite]).map(siteQueue)];
 await runWorkers(configuration, queues, {
   ...(values.config === undefined ? {} : { file: values.config }),
   around: (name, work) => (input) => between(name, work, input),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { type RunningPlatform, startPlatform } from '../../local/platform.ts';
+import { type PlatformSpec, type RunningPlatform, startPlatform } from '../../local/platform.ts';
 import { descendantsOf, processes } from '../../local/processes.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../workflows/messages.ts';
 
@@ -45,9 +45,7 @@ export interface FrozenWorker {
   kill(): void;
 }
 
-interface HarnessSpec {
-  /** Where everything lives; default: a new folder below the system's temporary one. */
-  readonly directory?: string;
+interface HarnessSpec extends Pick<PlatformSpec, 'directory' | 'site' | 'standby' | 'approvers'> {
   /** Where the worker's activities ask whether they may go on; without it, a worker as in production. */
   readonly directorUrl?: string;
 }
@@ -70,7 +68,9 @@ export async function startHarness({ directorUrl, ...spec }: HarnessSpec = {}): 
     worker?.kill(signal);
     await ended;
   };
-  const program = directorUrl === undefined ? [WORKER] : [FAULTY_WORKER, '--director', directorUrl];
+  const served = [platform.site.name, ...(platform.standby === null ? [] : [platform.standby.name])];
+  const faulty = [...['--director', directorUrl ?? ''], ...served.flatMap((site) => ['--site', site])];
+  const program = directorUrl === undefined ? [WORKER] : [FAULTY_WORKER, ...faulty];
   const startWorker = async () => {
     const log = openSync(workerLog, 'a', 0o600);
     worker = spawn(process.execPath, [...program, '--config', platform.configurationFile], {
@@ -80,7 +80,7 @@ export async function startHarness({ directorUrl, ...spec }: HarnessSpec = {}): 
     closeSync(log);
     const running = worker;
     ended = new Promise((resolve) => running.once('exit', resolve));
-    await untilServed(connection, context.site, running.pid ?? -1);
+    await untilServed(connection, served, running.pid ?? -1);
   };
   return {
     ...{ platform, client, context, workerLog, startWorker, endWorker },
@@ -124,10 +124,10 @@ async function giveUpAttempts(client: Client, workflowId: string, pid: number): 
 }
 
 // The soak uses this too, so it waits by itself and not by the test runner.
-async function untilServed(connection: Connection, site: string, pid: number): Promise<void> {
+async function untilServed(connection: Connection, sites: readonly string[], pid: number): Promise<void> {
   for (const deadline = Date.now() + SERVED_WITHIN_MS; ; await wait(200)) {
     try {
-      return await requireServed(connection, site, pid);
+      return await requireServed(connection, sites, pid);
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
@@ -135,9 +135,9 @@ async function untilServed(connection: Connection, site: string, pid: number): P
 }
 
 // Pollers of a killed worker stay listed for a while; ours are told apart by the process id in their identity.
-async function requireServed(connection: Connection, site: string, pid: number): Promise<void> {
+async function requireServed(connection: Connection, sites: readonly string[], pid: number): Promise<void> {
   const served = await Promise.all(
-    [CONTROL_QUEUE, siteQueue(site)].map(async (name) => {
+    [CONTROL_QUEUE, ...sites.map(siteQueue)].map(async (name) => {
       const { pollers } = await connection.workflowService.describeTaskQueue({
         namespace: 'default',
         taskQueue: { name },

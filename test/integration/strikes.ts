@@ -1,5 +1,6 @@
 // Strikes once after every activity of a run: a victim dies, and the answer of the activity is lost. The next attempt
 // finds work that is done and must find it out. Victims rotate, from the seed on.
+import type { RunningSite } from '../../local/site.ts';
 import type { Boundary, Decide } from './director.ts';
 import type { Harness } from './harness.ts';
 import { killStore } from './store-victims.ts';
@@ -19,16 +20,21 @@ export interface StrikeRules {
   /** Which activities are struck; the others run undisturbed. */
   readonly isWanted: (activity: string) => boolean;
   readonly victims?: readonly Victim[];
+  /** Whose stores are struck; default: the active site. */
+  readonly site?: RunningSite;
 }
 
-export function strikesOn(harness: Harness, { isWanted, victims = VICTIMS }: StrikeRules): Strikes {
+export function strikesOn(
+  harness: Harness,
+  { isWanted, victims = VICTIMS, site = harness.platform.site }: StrikeRules,
+): Strikes {
   const told: string[] = [];
   const planned = new Map<string, Victim>();
   const reached = new Set<string>();
   const struck = new Set<string>();
   const strike = async (boundary: Boundary, victim: Victim): Promise<void> => {
     struck.add(boundary.activity);
-    const fallen = await strikeVictim(harness, boundary, victim);
+    const fallen = await strikeVictim(harness, site, boundary, victim);
     told.push(`after ${boundary.activity}: ${fallen}`);
   };
   const before = (activity: string) => {
@@ -70,7 +76,7 @@ function nextVictim(victims: readonly Victim[]): Victim {
 }
 
 /** @returns what was struck: a run without a store, or whose store stands still, loses its worker instead. */
-async function strikeVictim(harness: Harness, boundary: Boundary, victim: Victim): Promise<Victim> {
+async function strikeVictim(harness: Harness, site: RunningSite, boundary: Boundary, victim: Victim): Promise<Victim> {
   if (victim === 'child process') return victim; // It was killed in the middle of the work.
   if (victim === 'Temporal server') {
     await harness.platform.ownTemporal?.stop('SIGKILL');
@@ -78,7 +84,7 @@ async function strikeVictim(harness: Harness, boundary: Boundary, victim: Victim
     return victim;
   }
   const [system = ''] = boundary.activity.split('.');
-  if (victim === 'store' && (await killStore(harness.platform.site, system))) return victim;
+  if (victim === 'store' && (await killStore(site, system))) return victim;
   await harness.replaceWorker(boundary.workflowId);
   return 'worker';
 }

@@ -5,7 +5,10 @@ import { BaseSequencer } from 'vitest/node';
 /** Files that take longest, the longest first: beginnings of their paths. */
 const LONGEST = [
   'test/workflows/laws',
+  'test/docs/documents',
+  'test/client/handover',
   'test/client/bad-input',
+  'test/integration/failover-boundaries',
   'test/integration/late-worker',
   'test/integration/live-step-boundaries',
   'test/integration/interruptions',
@@ -13,7 +16,6 @@ const LONGEST = [
   'test/activities/repository/runbook',
   'test/client/bad-storage',
   'test/client/platform',
-  'test/docs/documents',
   'test/local/demo/',
   'test/client/status',
   'test/bench/',
