@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EpochStore } from '../../activities/failover/epoch-store.ts';
+import { asActivities } from '../../activities/shared/activity-boundary.ts';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
 import { wireFailureOf } from '../../domain/wire-failure.ts';
 import type { FailOverInput } from '../../workflows/messages.ts';
@@ -37,11 +38,14 @@ async function worldAtWitness(meet: () => Promise<void>): Promise<FakeWorld> {
     now: () => new Date(),
   });
   const world = await worldWithBackups();
-  world.activities['failover.readEpoch'] = () => epochs.read();
-  world.activities['failover.takeEpoch'] = async (input: TakeEpochInput) => {
-    await meet();
-    return epochs.take(input);
+  const real = {
+    readEpoch: () => epochs.read(),
+    takeEpoch: async (input: TakeEpochInput) => {
+      await meet();
+      return epochs.take(input);
+    },
   };
+  Object.assign(world.activities, asActivities('failover', real));
   return world;
 }
 
