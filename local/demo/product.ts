@@ -44,6 +44,7 @@ export async function startProduct(
   queues: readonly string[] = [CONTROL_QUEUE, siteQueue(platform.site.name)],
 ): Promise<Product> {
   const logFile = join(platform.directory, `worker-${queues.at(-1)}.log`);
+  const since = Date.now();
   const worker = startWorker(platform.configurationFile, logFile, queues);
   const calls = new Set<ChildProcess>();
   let isStopped = false;
@@ -53,7 +54,7 @@ export async function startProduct(
     await endWorker(worker);
   };
   try {
-    await untilPolled(platform, worker, { logFile, queues });
+    await untilPolled(platform, worker, { logFile, queues, since });
   } catch (error) {
     await stop();
     throw error;
@@ -99,17 +100,19 @@ async function endWorker(worker: ChildProcess): Promise<void> {
 interface Served {
   readonly logFile: string;
   readonly queues: readonly string[];
+  /** When the worker was started, in milliseconds since 1970. */
+  readonly since: number;
 }
 
 async function untilPolled(
   platform: RunningPlatform,
   worker: ChildProcess,
-  { logFile, queues }: Served,
+  { logFile, queues, since }: Served,
 ): Promise<void> {
   const connection = await Connection.connect({ address: platform.temporal.address });
   try {
     for (const deadline = Date.now() + WORKER_WITHIN_MS; ; await wait(100)) {
-      const counts = await Promise.all(queues.map((queue) => pollers(connection, queue)));
+      const counts = await Promise.all(queues.map((queue) => pollers(connection, queue, since)));
       if (counts.every((count) => count > 0)) return;
       if (worker.exitCode !== null || Date.now() > deadline)
         throw new Error(`the worker takes no work:\n${(await readFile(logFile, 'utf8')).slice(-2000)}`);
@@ -119,13 +122,16 @@ async function untilPolled(
   }
 }
 
-async function pollers(connection: Connection, name: string): Promise<number> {
+// A worker that was there before stays listed for minutes: what polled since this one was started is this one.
+async function pollers(connection: Connection, name: string, since: number): Promise<number> {
   const { pollers: found } = await connection.workflowService.describeTaskQueue({
     namespace: 'default',
     taskQueue: { name },
     taskQueueType: 2, // temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
   });
-  return found?.length ?? 0;
+  const polledAt = ({ seconds, nanos }: { seconds?: unknown; nanos?: number | null }) =>
+    Number(seconds ?? 0) * 1000 + Number(nanos ?? 0) / 1e6;
+  return (found ?? []).filter(({ lastAccessTime }) => polledAt(lastAccessTime ?? {}) > since).length;
 }
 
 async function watchCommand(
