@@ -121,6 +121,27 @@ function startClients(site: RunningSite, first: number): Promise<ReadonlyMap<str
   return written;
 }
 
+/** Somebody who got past the door: writes into Redis itself, until stopped. */
+function writeBehindTheDoor(site: RunningSite, first: number) {
+  const redis = markerStores(site.access).find(({ system }) => system === 'redis');
+  const acknowledged: number[] = [];
+  let isStopped = false;
+  const writing = (async () => {
+    for (let marker = first; !isStopped; marker += 1) {
+      await redis?.write(marker);
+      acknowledged.push(marker);
+      await pace(PACE_MS);
+    }
+    await redis?.close();
+  })();
+  writing.catch(() => undefined); // Told where it is awaited.
+  const stop = async () => {
+    isStopped = true;
+    await writing;
+  };
+  return { acknowledged, stop };
+}
+
 /** Markers that were acknowledged and are not at the site now, by store. */
 async function lostAt(site: RunningSite, acknowledged: ReadonlyMap<string, readonly number[]>) {
   const lost = markerStores(site.access).map(async (store) => {
@@ -136,21 +157,29 @@ const NONE_LOST = STORES.map((store) => [store, true, []]);
 const question = async () => {
   const { questions } = await new Client({ connection }).workflow.getHandle(RUN).query(runState);
   const { step, code, message } = questions[0] ?? {};
-  return code === null ? step : `${step} ${code} ${message}`;
+  return `${step} ${code} ${message}`;
 };
-const asked = (step: string) => expect.poll(question, { timeout: 240_000, interval: 250 }).toBe(step);
+/** Waits for a question, told as step, code and message. */
+const asked = (wanted: RegExp, running: RunningDr) =>
+  Promise.race([expect.poll(question, { timeout: 240_000, interval: 250 }).toMatch(wanted), endedEarly(running)]);
 const epochs = async () => (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name !== 'new');
 
 /** Starts a handover and brings it to the question whether it goes on. */
 async function untilGo(...words: string[]): Promise<RunningDr> {
+  const running = await signed(...words);
+  await asked(/^go null /, running);
+  return running;
+}
+
+/** Starts a handover that everybody agrees to. */
+async function signed(...words: string[]): Promise<RunningDr> {
   const running = startDr([...words, '--json'], { env: env() });
-  await Promise.race([asked('approve'), endedEarly(running)]);
+  await asked(/^approve null /, running);
   for (const person of PEOPLE) {
     const key = join(folder, 'people', `${person}.pem`);
     const { status, stdout } = await call('approve', RUN, '--as', person, '--key', key, '--confirm', platform.name);
     expect(status, stdout).toBe(0);
   }
-  await Promise.race([asked('go'), endedEarly(running)]);
   return running;
 }
 
@@ -199,6 +228,23 @@ describe('a site that lives', () => {
     const { status, stdout } = await call('failback', 'plan', '--to', 'west', '--json');
     expect(status, stdout).toBe(4);
     expect(stdout).toContain('TARGET_NOT_EMPTY');
+  });
+
+  it('faults 76: is not returned to while the site that serves is still written to, and nothing is lost once that ends', {
+    timeout: 400_000,
+  }, async () => {
+    const writer = writeBehindTheDoor(east, 4_000_000);
+    const running = await signed('failback', 'run', 'redis', '--to', 'west');
+    await asked(/^caught-up WRITES_GO_ON site 'east' was written to after its final backup: redis/, running);
+    const soFar = writer.acknowledged.length;
+    await expect.poll(() => writer.acknowledged.length).toBeGreaterThan(soFar); // Nothing was fenced.
+    await writer.stop();
+    await call('runs', 'retry', RUN, 'caught-up', '--reason', 'the writer was stopped');
+    await asked(/^go null .*\nredis: nothing lost /, running);
+    await call('runs', 'abort', RUN, 'go', '--reason', 'it was a try', '--confirm', platform.name);
+    const { status, stdout } = await running.ended;
+    expect(status, stdout).toBe(12);
+    expect(await lostAt(east, new Map([['redis', writer.acknowledged]]))).toContainEqual(['redis', true, []]);
   });
 
   it('is returned to without losing one, and what diverged there is kept and told', { timeout: 600_000 }, async () => {
