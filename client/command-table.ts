@@ -15,6 +15,11 @@ export const COMMANDS: readonly TableEntry[] = [
   entry('status', 'how the platform is now, and every objective measured', () => import('./commands/status.ts')),
   entry('config', 'check, show or describe the configuration', () => import('./commands/config.ts')),
   entry('worker', 'run a worker', () => import('./commands/worker.ts')),
+  entry(
+    'witness',
+    'look at the platform from outside, tell people of an outage, and plan',
+    () => import('./commands/witness.ts'),
+  ),
   entry('backup', 'take backups', () => import('./commands/backup.ts')),
   entry('backups', 'list, show, compare, hold and release backups', () => import('./commands/backups.ts')),
   entry('retention', 'show or apply what may be deleted', () => import('./commands/retention.ts')),

@@ -14,7 +14,10 @@ interface ProgramEnd {
 }
 
 /** Runs a program of workers/ to its end. */
-async function runProgram(name: 'ask' | 'doctor' | 'rebuild' | 'status', args: readonly string[]): Promise<ProgramEnd> {
+async function runProgram(
+  name: 'ask' | 'doctor' | 'rebuild' | 'status' | 'witness',
+  args: readonly string[],
+): Promise<ProgramEnd> {
   const file = fileURLToPath(new URL(`../workers/${name}.ts`, import.meta.url));
   const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const closed = new Promise<number | null>((resolve, reject) => {
@@ -26,7 +29,7 @@ async function runProgram(name: 'ask' | 'doctor' | 'rebuild' | 'status', args: r
 }
 
 /** What a program that always answers says. @throws {Failure} BUG when it does not. */
-export async function answerOf<T>(name: 'doctor' | 'status', args: readonly string[]): Promise<T> {
+export async function answerOf<T>(name: 'doctor' | 'status' | 'witness', args: readonly string[]): Promise<T> {
   const { answer, words, status } = await runProgram(name, args);
   if (status === 0) return JSON.parse(answer) as T;
   throw new Failure('BUG', `the examination ended with status ${status}: ${words.trim().slice(-2000)}`);

@@ -38,6 +38,15 @@ export function parseOutage(text: string, name: string): OutageRecord {
 
 /** The outage that a run was started for: the newest that had not ended when the run began. */
 export function outageAt(records: readonly OutageRecord[], startedAt: string, openedAt: string): Outage | null {
+  const isDuring = ({ since, until }: Outage) =>
+    Date.parse(since) <= Date.parse(openedAt) && (until === null || Date.parse(until) >= Date.parse(startedAt));
+  return outagesIn(records).findLast(isDuring) ?? null;
+}
+
+/** The newest outage, whether it lasts or has ended; null before the first. */
+export const newestOutage = (records: readonly OutageRecord[]): Outage | null => outagesIn(records).at(-1) ?? null;
+
+function outagesIn(records: readonly OutageRecord[]): readonly Outage[] {
   const sorted = [...records].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
   const outages: Outage[] = [];
   for (const { what, at, by } of sorted) {
@@ -46,7 +55,5 @@ export function outageAt(records: readonly OutageRecord[], startedAt: string, op
     if (what === 'down' && !isOpen) outages.push({ since: at, by, until: null });
     if (what === 'up' && isOpen) outages[outages.length - 1] = { ...last, until: at };
   }
-  const isDuring = ({ since, until }: Outage) =>
-    Date.parse(since) <= Date.parse(openedAt) && (until === null || Date.parse(until) >= Date.parse(startedAt));
-  return outages.findLast(isDuring) ?? null;
+  return outages;
 }

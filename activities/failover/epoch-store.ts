@@ -1,6 +1,7 @@
 // The epochs at the witness: one file a number, created only if absent, never changed and never deleted.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Configuration } from '../../domain/configuration/schema.ts';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
 import {
   type Epoch,
@@ -14,7 +15,7 @@ import {
   requireUnbroken,
 } from '../../domain/epoch.ts';
 import { Failure } from '../../domain/failures.ts';
-import { publishRecord, recordNames } from '../shared/durable-files.ts';
+import { asDiskFailure, makePrivateFolder, publishRecord, recordNames } from '../shared/durable-files.ts';
 
 export interface EpochStoreOptions {
   readonly platform: string;
@@ -22,6 +23,12 @@ export interface EpochStoreOptions {
   readonly witnessDirectory: string;
   readonly now: () => Date;
 }
+
+/** The epochs of a configured platform. */
+export const epochsOf = (
+  { platform, activeSite, witness }: Pick<Configuration, 'platform' | 'activeSite' | 'witness'>,
+  now = () => new Date(),
+): EpochStore => new EpochStore({ platform, activeSite, witnessDirectory: witness.directory, now });
 
 export class EpochStore {
   readonly #options: EpochStoreOptions;
@@ -47,11 +54,26 @@ export class EpochStore {
    * Does: reads every record.
    * Repeat: reads again. Undo: none needed, nothing is written.
    */
-  async formerSites(): Promise<readonly string[]> {
+  async records(): Promise<readonly EpochRecord[]> {
     const last = requireUnbroken(await this.#numbers());
     const records: EpochRecord[] = [];
     for (let number = 1; number <= last; number += 1) records.push(await this.#record(number));
-    return formerSites(records);
+    return records;
+  }
+
+  /** Sites that gave up being the active one. Like `records`. */
+  async formerSites(): Promise<readonly string[]> {
+    return formerSites(await this.records());
+  }
+
+  /**
+   * Does: makes the folder of the epochs, so that an agent can tell "no epoch yet" from "no witness here".
+   * Repeat: finds it. Undo: none needed, it is empty.
+   */
+  async establish(): Promise<void> {
+    await makePrivateFolder(this.#folder).catch((error) => {
+      throw asDiskFailure(error, this.#folder);
+    });
   }
 
   /**

@@ -4,7 +4,7 @@ import type { FailoverActivities } from '../../domain/contracts/failover.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { HandoverCommands } from '../../domain/planned-failover.ts';
 import { acceptApproval } from './approvals.ts';
-import { EpochStore } from './epoch-store.ts';
+import { epochsOf } from './epoch-store.ts';
 import { fence, planFence, probe, undoFence } from './fence.ts';
 
 export interface FailoverOptions {
@@ -13,8 +13,8 @@ export interface FailoverOptions {
 }
 
 export function createFailover({ configuration, now = () => new Date() }: FailoverOptions): FailoverActivities {
-  const { platform, activeSite, failover, witness } = configuration;
-  const epochs = new EpochStore({ platform, activeSite, witnessDirectory: witness.directory, now });
+  const { failover, witness } = configuration;
+  const epochs = epochsOf(configuration, now);
   const desk = { approvers: failover.approvers, witnessDirectory: witness.directory, now };
   const siteOf = (name: string) => {
     const site = configuration.sites[name];

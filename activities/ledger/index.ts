@@ -11,8 +11,9 @@ import {
 } from '../../domain/failover-record.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type AcknowledgedMarkers, MARKERS, type MarkedSystem, markerListName } from '../../domain/markers.ts';
-import { isOutageName, outageAt, parseOutage } from '../../domain/outage.ts';
+import { outageAt } from '../../domain/outage.ts';
 import { publishRecord, readRecord, recordNames, unless } from '../shared/durable-files.ts';
+import { OutageLedger } from './outages.ts';
 
 export interface LedgerOptions {
   readonly platform: string;
@@ -29,21 +30,13 @@ export function createLedger({ platform, witnessDirectory }: LedgerOptions): Led
   const below = (name: string) => join(folder, name);
   const failoverNames = async () => (await recordNames(folder)).filter(isFailoverRecordName).sort();
   const failoverOf = async (name: string) => parseFailoverRecord(await readRecord(below(name)), name, platform);
+  const outages = new OutageLedger(platform, witnessDirectory);
   return {
     /**
      * Does: reads what outside probes wrote of this platform.
      * Repeat: reads again. Undo: none needed, nothing is changed.
      */
-    readOutage: async ({ startedAt, openedAt }) => {
-      const names = (await recordNames(below('outages'))).filter(isOutageName);
-      const texts = await Promise.all(names.map((name) => readRecord(join(below('outages'), name))));
-      const records = texts.map((text, index) => parseOutage(text, names[index] as string));
-      return outageAt(
-        records.filter((record) => record.platform === platform),
-        startedAt,
-        openedAt,
-      );
-    },
+    readOutage: async ({ startedAt, openedAt }) => outageAt(await outages.records(), startedAt, openedAt),
     /**
      * Does: counts the lines of the lists that a workload keeps of its acknowledged markers, less those that the records of
      * former failovers tell as lost: what was lost once is not lost again.

@@ -43,8 +43,9 @@ export function createNotification(options: NotificationOptions): NotificationAc
       if (cancelled) throw cancelled.reason;
       const failed = outcomes.flatMap((one) => (one.status === 'fulfilled' && one.value !== null ? [one.value] : []));
       if (failed.length === 0) return;
-      const told = `${wanted.length - failed.length} of ${wanted.length} channels took it`;
-      throw new Failure('NOTIFICATION_FAILED', `notification channel ${failed.join(', channel ')}; ${told}`);
+      const took = wanted.length - failed.length;
+      const told = `${took} of ${wanted.length} channels took it`;
+      throw new Failure('NOTIFICATION_FAILED', `notification channel ${failed.join(', channel ')}; ${told}`, { took });
     },
   };
 }

@@ -9,7 +9,9 @@ import { planSite, withCallIn } from './plan.ts';
 import { findTerraform } from './program.ts';
 import { Workspace } from './workspace.ts';
 
-export type TerraformOptions = Pick<Configuration, 'sites' | 'witness'>;
+export interface TerraformOptions extends Pick<Configuration, 'sites'> {
+  readonly witness: Pick<Configuration['witness'], 'directory'>;
+}
 
 export function createTerraform({ sites, witness }: TerraformOptions): TerraformActivities {
   const settingsOf = (site: string): TerraformConfiguration => {

@@ -5,6 +5,7 @@ import * as repositoryRules from './rules-repository.ts';
 import * as scheduleRules from './rules-schedules.ts';
 import * as siteRules from './rules-sites.ts';
 import * as terraformRules from './rules-terraform.ts';
+import * as witnessRules from './rules-witness.ts';
 import type { Configuration } from './schema.ts';
 
 export type Rule = (configuration: Configuration) => readonly RuleFinding[];
@@ -16,6 +17,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...repositoryRules,
   ...dnsRules,
   ...terraformRules,
+  ...witnessRules,
 };
 
 /** What all rules find in a configuration that fits the schema. */

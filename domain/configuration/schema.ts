@@ -4,8 +4,10 @@ import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
 import { failover, fence, quiesce } from './schema-failover.ts';
 import { keySet } from './schema-keys.ts';
+import { notification } from './schema-notifications.ts';
 import { contact, costs } from './schema-people.ts';
 import { terraform } from './schema-terraform.ts';
+import { witness } from './schema-witness.ts';
 import { argv, duration, durationMs, path, port, secret, slug } from './values.ts';
 
 export { durationMs } from './values.ts';
@@ -220,22 +222,6 @@ const bySystem = <T>(make: (system: SystemName) => T) =>
 
 const defaultsOf = <T extends z.ZodType>(schema: T) => schema.prefault({} as never);
 
-const notification = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('webhook'),
-    name: slug,
-    url: z.url(),
-    secret: secret.describe('signs every event (HMAC-SHA256, Standard Webhooks)'),
-    level: z.enum(['info', 'warning', 'alarm']).default('info'),
-  }),
-  z.strictObject({
-    kind: z.literal('slack'),
-    name: slug,
-    url: secret.describe("the incoming webhook's address; it is a secret"),
-    level: z.enum(['info', 'warning', 'alarm']).default('warning'),
-  }),
-]);
-
 export const configurationSchema = z.strictObject({
   platform: slug,
   temporal: defaultsOf(
@@ -246,7 +232,7 @@ export const configurationSchema = z.strictObject({
     }),
   ),
   activeSite: slug,
-  witness: z.strictObject({ directory: path.describe('audit log, checkpoint numbers and run records; not a site') }),
+  witness,
   sites: z.record(slug, site),
   repository,
   failover: defaultsOf(failover),
@@ -287,3 +273,5 @@ export type TerraformConfiguration = NonNullable<SiteConfiguration['terraform']>
 export type SiteDnsConfiguration = NonNullable<SiteConfiguration['dns']>;
 export type DnsConfiguration = NonNullable<Configuration['dns']>;
 export type NotificationConfiguration = Configuration['notifications'][number];
+export type WitnessConfiguration = Configuration['witness'];
+export type ProbeConfiguration = WitnessConfiguration['probes'][number];

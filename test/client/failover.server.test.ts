@@ -1,8 +1,11 @@
 // A site dies and another takes over, through `dr`, on real stores of two sites.
 import { Resolver } from 'node:dns/promises';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -30,9 +33,14 @@ let platform: RunningPlatform;
 let east: RunningSite;
 let west: Product;
 let eastWorker: RunningDr;
+let witness: RunningDr;
 let zone: LocalRoute53;
 let connection: Connection;
 let asBackedUp: Checksums;
+let hook: Server;
+/** What the channel of the platform was told. */
+const heard: { readonly type: string; readonly data: { readonly facts: Readonly<Record<string, string>> } }[] = [];
+const told = (type: string) => heard.filter((one) => one.type === type).map(({ data }) => data.facts);
 
 const seenFromEast = () => join(keys, 'holdfast.yaml');
 const env = () => ({ HOLDFAST_CONFIG: platform.configurationFile });
@@ -53,6 +61,11 @@ beforeAll(async () => {
   platform = await startPlatform({ site: 'west', standby: 'east', approvers });
   east = platform.standby as RunningSite;
   zone = await startRoute53({ zoneName: ZONE, records: [{ name: `${APP}.`, type: 'A', ttl: 1, values: [WEST] }] });
+  hook = createServer(async (request, response) => {
+    heard.push((await json(request)) as (typeof heard)[number]);
+    response.end();
+  });
+  await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
   await addZone();
   await loadDataset(platform.site.access, { scale: 0.01, seed: 1 });
   connection = await Connection.connect({ address: platform.temporal.address });
@@ -66,7 +79,11 @@ beforeAll(async () => {
 afterAll(async () => {
   eastWorker?.child.kill('SIGTERM');
   await eastWorker?.ended;
+  witness?.child.kill('SIGTERM');
+  await witness?.ended;
   await connection?.close();
+  hook?.closeAllConnections();
+  hook?.close();
   await west?.stop();
   await zone?.close();
   await platform?.remove();
@@ -76,7 +93,15 @@ afterAll(async () => {
 async function addZone(): Promise<void> {
   const addresses = { west: WEST, east: EAST };
   const name = { zone, zoneName: ZONE, name: APP, addresses, folder: keys };
-  const configuration = await withPublicName(platform.configuration, name);
+  const secret = join(keys, 'hook');
+  await writeFile(secret, 'a secret of the receiver', { mode: 0o600 });
+  const url = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/`;
+  const probes = [{ check: 'redis', host: '127.0.0.1', port: platform.site.access.redis.port }];
+  const configuration = {
+    ...(await withPublicName(platform.configuration, name)),
+    witness: { ...platform.configuration.witness, probes, every: '500ms' },
+    notifications: [{ kind: 'webhook', name: 'ops', url, secret: `\${file:${secret}}` }],
+  };
   const text = (one: unknown) => stringify(one, { aliasDuplicateObjects: false });
   await writeFile(platform.configurationFile, text(configuration));
   // Seen from east, one store of west can be neither reached nor refused: nothing is ever connected to this address.
@@ -101,7 +126,8 @@ async function killTemporal(): Promise<void> {
 const asked = (step: string) => expect.poll(question, { timeout: 120_000 }).toBe(step);
 // The key of the tests' own authority lies beside the certificates, and belongs to no system.
 const ofThePlatform = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('tls authority.key'));
-const epochs = async () => (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name !== 'new');
+const epochs = async () =>
+  (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name.startsWith('epoch-')).sort();
 
 describe('dr failover', () => {
   it('shows what is lost if it is done now, and changes nothing', { timeout: 240_000 }, async () => {
@@ -139,8 +165,16 @@ describe('dr failover', () => {
   it('faults 4: brings everything back when the first site is dead, although Temporal is killed twice on the way', {
     timeout: 400_000,
   }, async () => {
+    witness = startDr(['witness'], { env: env() });
     await west.stop();
     await platform.site.stop();
+    await expect.poll(() => told('outage.planned'), { timeout: 120_000 }).toHaveLength(1);
+    const [alarm, planned] = [told('outage.began')[0], told('outage.planned')[0]];
+    expect([alarm?.next, planned?.next]).toEqual([
+      'dr failover plan --to east',
+      'dr failover run --to east --unproven',
+    ]);
+    expect(await epochs()).toHaveLength(2);
     const moves = zone.count.made;
     const running = startDr(['failover', 'run', '--to', 'east', '--unproven', '--json'], { env: env() });
     await asked('approve null');
@@ -164,13 +198,11 @@ describe('dr failover', () => {
     expect(ofThePlatform(differences(asBackedUp, await siteChecksums(east)))).toEqual([]);
     expect(await now(APP)).toEqual([EAST]);
     const { plan, record, report } = JSON.parse(stdout) as FailOverResult;
-    // Nobody probed from outside, so when it began is unknown, and said to be.
-    expect(record).toMatchObject({
-      epoch: 3,
-      from: 'west',
-      outage: null,
-      recoveryTime: { parts: { detection: null } },
-    });
+    const outage = { since: alarm?.since, by: 'the probe of 127.0.0.1', until: null };
+    expect(record).toMatchObject({ epoch: 3, from: 'west', outage });
+    expect(record?.recoveryTime.parts.detection).toBeGreaterThan(0);
+    witness.child.kill('SIGTERM');
+    expect((await witness.ended).status).toBe(0);
     expect(record?.recoveryTime.parts.restore).toBeGreaterThan(0);
     // The clock ran on, and nothing was done twice.
     expect(1000 * Number(record?.recoveryTime.seconds)).toBeGreaterThan(waited);

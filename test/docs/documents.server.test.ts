@@ -33,6 +33,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'dr failback run --to west': 'needs two sites: test/client/handover.server.test.ts',
   'dr runs go failover/PLATFORM go --reason "nothing is lost"': 'needs two sites: test/client/handover.server.test.ts',
   'dr runs go failover/orders go --reason "nothing is lost"': 'needs two sites: test/client/handover.server.test.ts',
+  'dr witness': 'runs until it is told to stop: test/workers/witness.server.test.ts',
+  'dr witness --once': 'needs witness.probes: the same test',
   'dr worker': 'runs for the length of this test (startProduct)',
   'dr worker --queue control': 'test/client/runs.server.test.ts starts workers of single queues',
   'dr worker --queue site.east': 'test/client/failover.server.test.ts',

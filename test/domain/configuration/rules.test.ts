@@ -29,6 +29,11 @@ const terraformWith = (backend: string): Change => [
 ];
 
 const KMS_ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+/** The example with settings of its witness. */
+const witnessWith = (settings: string): Change => [
+  '/var/lib/holdfast/witness }',
+  `/var/lib/holdfast/witness, ${settings} }`,
+];
 
 const BROKEN: Readonly<Record<string, Change>> = {
   activeSiteExists: ['activeSite: west', 'activeSite: east'],
@@ -110,10 +115,21 @@ const BROKEN: Readonly<Record<string, Change>> = {
     'repository:\n',
     `${['east', 'north'].map((site) => `  ${site}: { workDirectory: /${site}, terraform: { directory: /t, backend: { kind: local, path: /s } } }\n`).join('')}repository:\n`,
   ],
+  probesGoThroughThePublicName: [
+    'repository:\n',
+    `${DNS}notifications: [{ kind: slack, name: ops, url: "\${env:A}" }]\nrepository:\n`,
+  ],
+  outagesAreHeardOf: witnessWith('probes: [{ check: redis, host: app.orders.example }]'),
+  cleanWindowsHoldSeveralLooks: witnessWith('probes: [{ check: redis, host: app.orders.example }], clean: 6s'),
   foldersAreApart: ['spool: /var/lib/holdfast/spool', 'spool: /backup/holdfast/spool'],
 };
 
 const SECOND: Readonly<Record<string, Change>> = {
+  probesGoThroughThePublicName: witnessWith('probes: [{ check: http, url: "https://www.orders.example/" }]'),
+  cleanWindowsHoldSeveralLooks: [
+    'repository:\n',
+    'notifications: [{ kind: slack, name: ops, url: "${env:A}" }]\nrepository:\n',
+  ],
   activeSiteProtectsSomething: ['sites:\n', 'sites:\n  east: { workDirectory: /w }\n'],
 };
 
@@ -165,6 +181,9 @@ describe('the rules', () => {
         ],
         "channelsHaveOwnNames": [
           "h.yaml:21:83: error: notifications[1].name: 'ops' is given twice",
+        ],
+        "cleanWindowsHoldSeveralLooks": [
+          "h.yaml:3:111: error: witness.clean: an outage would end with one lucky look: every 5s is too seldom for it; for example 60s",
         ],
         "dnsAccountIsComplete": [
           "h.yaml:25:1: error: dns: secretAccessKey is missing: give both or neither",
@@ -231,11 +250,17 @@ describe('the rules', () => {
         "oneTierIsElsewhere": [
           "h.yaml:23:3: warning: repository.tiers: there is one copy only: add a second tier, away from this site",
         ],
+        "outagesAreHeardOf": [
+          "h.yaml:3:58: warning: witness.probes: an outage is written down and nobody hears of it: name a channel in notifications",
+        ],
         "passwordsTravelEncrypted": [
           "h.yaml:10:12: warning: sites.west.redis: the password crosses the network unencrypted: set tls to true",
         ],
         "privateKeysBelongToRecipients": [
           "h.yaml:31:17: error: repository.keys.private[0].name: 'other' is not among the recipients ('restore', 'escrow'), so this key opens nothing",
+        ],
+        "probesGoThroughThePublicName": [
+          "h.yaml:3:79: warning: witness.probes[0].url: clients do not go to 'www.orders.example': what is seen there is not what they meet; for example 'app.orders.example'",
         ],
         "proofsAreRenewedInTime": [
           "h.yaml:21:31: error: schedules.verify.every: a verification every 8d lets every proof grow older than repository.proofLimit (7d); for example 1d",
