@@ -1,8 +1,9 @@
 // Letting another site become the active one: what `dr failover` and `dr failback` share.
+import { randomUUID } from 'node:crypto';
 import { kindsToTake, systemsOf } from '../domain/configuration/protection.ts';
 import { EXIT, Failure } from '../domain/failures.ts';
 import { refText } from '../domain/repository-layout.ts';
-import { failoverWorkflowId } from '../domain/run-names.ts';
+import { failoverPlanWorkflowId, failoverWorkflowId } from '../domain/run-names.ts';
 import { type HandOverInput, type HandOverResult, siteQueue, type TakeoverInput } from '../workflows/messages.ts';
 import type { Call, CallOptions, OptionSpec } from './command.ts';
 import { accountText, objectivesOf } from './output/account.ts';
@@ -49,6 +50,10 @@ export function takeoverInput(
   };
 }
 
+/** The id of the run, which is the lock that lets one platform have one failover at a time. */
+export const takeoverId = ({ platform, dryRun }: Pick<TakeoverInput, 'platform' | 'dryRun'>): string =>
+  dryRun ? failoverPlanWorkflowId(platform, randomUUID()) : failoverWorkflowId(platform);
+
 /** The site that takes over. @throws {Failure} USAGE. */
 export function requireSite(word: string | undefined, sites: readonly string[]): string {
   if (word === undefined) throw new Failure('USAGE', `which site takes over? --to one of ${sites.join(', ')}`);
@@ -76,7 +81,7 @@ export async function handOver(call: Call, platform: Platform, wish: HandoverWis
   const input: HandOverInput = { ...takeoverInput(call, platform, wish.site, wish.dryRun), kinds };
   const started = await startRun(platform.temporal, {
     workflow: wish.workflow,
-    id: failoverWorkflowId(input.platform),
+    id: takeoverId(input),
     input,
     summary: `${wish.dryRun ? 'Plan of a: ' : ''}${wish.what} of ${input.platform} to ${wish.site}`,
     queues: Object.keys(platform.configuration.sites).map(siteQueue),

@@ -15,6 +15,10 @@ export const recoverWorkflowId = (platform: string): string => `recover/${platfo
 /** One failover of a platform at a time, to whichever site. */
 export const failoverWorkflowId = (platform: string): string => `failover/${platform}`;
 
+/** A plan of one changes nothing, so it neither waits for nor blocks a failover or another plan. */
+export const failoverPlanWorkflowId = (platform: string, unique: string): string =>
+  `${failoverWorkflowId(platform)}/plan/${unique}`;
+
 /** The proof of one backup has an id of its own, so that it neither waits for nor blocks a person's restore. */
 export const proofWorkflowId = (platform: string, system: SystemName, backupId: string): string =>
   `proof/${platform}/${system}/${backupId}`;

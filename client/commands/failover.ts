@@ -1,7 +1,6 @@
 // dr failover plan|run
 import type { FailoverBrief } from '../../domain/failover-brief.ts';
 import { EXIT } from '../../domain/failures.ts';
-import { failoverWorkflowId } from '../../domain/run-names.ts';
 import { type FailOverInput, type FailOverResult, siteQueue } from '../../workflows/messages.ts';
 import type { Call, CommandGroup, OptionSpec } from '../command.ts';
 import { briefOf, lookAtMeasured } from '../failover-brief.ts';
@@ -9,7 +8,16 @@ import { briefText } from '../output/failover-brief.ts';
 import { visible } from '../output/human.ts';
 import { blocks, exitOf, restoredText } from '../output/report.ts';
 import { WISH_OPTIONS, wishOf } from '../recovery-wish.ts';
-import { handOver, recordText, requireSite, servesNow, TAKEOVER_EXITS, TO, takeoverInput } from '../takeover.ts';
+import {
+  handOver,
+  recordText,
+  requireSite,
+  servesNow,
+  TAKEOVER_EXITS,
+  TO,
+  takeoverId,
+  takeoverInput,
+} from '../takeover.ts';
 import { planText } from '../temporal/decide.ts';
 import { conclude, follow } from '../temporal/follow.ts';
 import { type Platform, withPlatform } from '../temporal/platform.ts';
@@ -69,7 +77,7 @@ async function failOver(call: Call, platform: Platform, site: string, dryRun: bo
   const input: FailOverInput = { ...takeoverInput(call, platform, site, dryRun), ...wishOf(call.options) };
   const started = await startRun(platform.temporal, {
     workflow: 'failOver',
-    id: failoverWorkflowId(input.platform),
+    id: takeoverId(input),
     input,
     summary: `${dryRun ? 'Plan of a failover' : 'Failover'} of ${input.platform} to ${site}`,
     queues: [siteQueue(site)],
