@@ -112,11 +112,13 @@ function told(call: Call, platform: Platform, { dryRun, command }: HandoverWish,
 }
 
 /** What it took and lost against the objectives; empty where the ledger took no record. */
-export const recordText = ({ configuration }: Platform, record: HandOverResult['record']): string =>
-  record === null ? '' : accountText(record, objectivesOf(configuration));
+export const recordText = (
+  { configuration }: Pick<Platform, 'configuration'>,
+  record: HandOverResult['record'],
+): string => (record === null ? '' : accountText(record, objectivesOf(configuration)));
 
 /** What is the operator's to do once another site serves. */
-export function servesNow({ configuration }: Platform, { to, epoch }: ServingPlan): string {
+export function servesNow({ configuration }: Pick<Platform, 'configuration'>, { to, epoch }: ServingPlan): string {
   const next = `set activeSite of '${configuration.platform}' to ${to}, restart the workers, then 'dr schedule apply'`;
   return `site '${to}' serves now (epoch ${epoch.next})\nNEXT: ${next}`;
 }

@@ -308,6 +308,36 @@ export const FAILURES = {
     'nobody can say which site is the active one, so none is changed',
     'bring the epochs at the witness back from its copy; never delete one',
   ),
+  TAKEN_OVER: kind(
+    EXIT.locked,
+    false,
+    'this run was taken over from Temporal and is carried on without it; here it stops and undoes nothing',
+    "nothing here; see how far it is with 'dr failover continue {run} --without-temporal'",
+  ),
+  TEMPORAL_ALIVE: kind(
+    EXIT.refused,
+    false,
+    'Temporal carries the run on itself, and two may not do that; nothing was changed',
+    "watch it with 'dr runs watch {run}'; add --take-over only if it cannot go on there",
+  ),
+  STILL_WORKING: kind(
+    EXIT.locked,
+    true,
+    'two would do the same step at once; nothing was begun',
+    "end the platform's workers ('dr worker'), then give the same command again",
+  ),
+  PERSON_NEEDED: kind(
+    EXIT.stuck,
+    false,
+    'the run stopped where a person has to decide; what was done is in its journal and stays',
+    'at a terminal: dr failover continue {run} --without-temporal',
+  ),
+  JOURNAL_BROKEN: kind(
+    EXIT.stuck,
+    false,
+    'what the run has done cannot be told for certain, so nothing was done',
+    "look at the files of the run in the witness's folder 'journal', and bring them back from its copy",
+  ),
   LEDGER_BROKEN: kind(
     EXIT.failed,
     false,

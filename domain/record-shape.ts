@@ -13,6 +13,8 @@ export interface RecordShape {
   list<T>(name: string, read: (shape: RecordShape) => T): readonly T[];
   texts(name: string, pattern?: RegExp): readonly string[];
   mapOf<T>(name: string, accepts: (value: unknown) => value is T): Readonly<Record<string, T>>;
+  /** A member of any shape, which has to be there. */
+  json(name: string): JsonValue;
   has(name: string): boolean;
 }
 
@@ -52,6 +54,7 @@ export function shapeOf(value: unknown, what: string, code: FailureCode): Record
       for (const [key, member] of Object.entries(map)) if (!accepts(member)) fail(`member '${name}.${key}'`);
       return map as never;
     },
+    json: (name) => take(name, isJson),
     has: (name) => fields[name] !== undefined,
   };
 }

@@ -40,7 +40,8 @@ export type ShownPlan = RestorePlan | RecoveryPlan | FailoverPlan | PlannedFailo
 /** Whether people have to sign it. */
 export const isTakeoverPlan = (plan: ShownPlan): plan is FailoverPlan | PlannedFailoverPlan => 'epoch' in plan;
 
-export type Outcome = 'succeeded' | 'failed' | 'undone' | 'stuck' | 'cancelled';
+/** `taken-over` is a run that somebody carries on elsewhere: here it stopped and undid nothing. */
+export type Outcome = 'succeeded' | 'failed' | 'undone' | 'stuck' | 'cancelled' | 'taken-over';
 
 export interface RunState {
   readonly title: string;

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { Configuration } from '../domain/configuration/schema.ts';
 import { Failure } from '../domain/failures.ts';
 import { CONTROL_QUEUE } from '../workflows/messages.ts';
+import { journalInterceptor } from './journal-interceptor.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { type Activities, activitiesFor, type Surroundings } from './wiring.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -69,6 +70,7 @@ async function createWorker(
     namespace: namespaceOf(configuration),
     taskQueue,
     activities,
+    interceptors: { activity: [journalInterceptor(configuration.witness.directory)] },
     shutdownGraceTime: '1s',
     shutdownForceTime: '60s',
     // Cancellations travel with heartbeats: a person who aborts should not wait long.

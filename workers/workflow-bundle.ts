@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAM = fileURLToPath(import.meta.url);
 const WORKFLOWS = join(ROOT, 'workflows/index.ts');
+const INTERCEPTORS = join(ROOT, 'workflows/support/journal-notes.ts');
 
 /** Path of a bundle that fits the sources; it is made when it is not there. Two makers end with the same file. */
 export async function workflowBundle(): Promise<string> {
@@ -27,13 +28,16 @@ async function digestOfSources(): Promise<string> {
     const names = (await readdir(join(ROOT, room), { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
     for (const name of names) hash.update(`${room}/${name}\0`).update(await readFile(join(ROOT, room, name)));
   }
-  hash.update(await readFile(join(ROOT, 'package-lock.json')));
+  for (const file of ['package-lock.json', 'workers/workflow-bundle.ts']) hash.update(await readFile(join(ROOT, file)));
   return hash.digest('hex').slice(0, 16);
 }
 
 async function makeBundle(path: string): Promise<void> {
   const { bundleWorkflowCode } = await import('@temporalio/worker');
-  const { code } = await bundleWorkflowCode({ workflowsPath: WORKFLOWS });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: WORKFLOWS,
+    workflowInterceptorModules: [INTERCEPTORS],
+  });
   await mkdir(join(path, '..'), { recursive: true });
   const temporary = `${path}.${process.pid}`;
   await writeFile(temporary, code);

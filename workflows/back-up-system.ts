@@ -185,7 +185,7 @@ function told(input: BackUpSystemInput, sealed: BackupSummary, suspicion: readon
 }
 
 async function giveUp(story: Story, input: BackUpSystemInput, backup: BackupRef, error: unknown): Promise<void> {
-  const undone = await story.undoAll();
+  const undone = await story.undoAll(error);
   const outcome = outcomeAfter(error, undone, false);
   story.finish(outcome);
   await closeUnfinished(

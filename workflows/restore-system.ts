@@ -166,10 +166,11 @@ async function giveUp(
   error: unknown,
 ): Promise<unknown> {
   const hadUndo = story.hasUndo;
-  const undone = await story.undoAll();
+  const undone = await story.undoAll(error);
   return CancellationScope.nonCancellable(async () => {
     const failure = wireFailureOf(error);
-    const leftovers = plan === undefined ? [] : (await cleanUp(input, plan, undone)).leftovers;
+    const isOurs = plan !== undefined && undone !== 'taken-over';
+    const leftovers = isOurs ? (await cleanUp(input, plan, undone)).leftovers : [];
     const outcome = outcomeAfter(error, undone, hadUndo);
     story.finish(outcome);
     // A run that made no plan touched nothing; whoever started it sees why.

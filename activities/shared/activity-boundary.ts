@@ -2,7 +2,7 @@
 // translation of errors, so that the Web UI, the workflow and the CLI see the same code and words.
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { describeFailure, FAILURES, Failure } from '../../domain/failures.ts';
-import { type ActivityScope, withScope } from './activity-context.ts';
+import { type ActivityScope, currentSignal, withScope } from './activity-context.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a function of any shape is wrapped without changing its shape.
 type AnyActivity = (...args: any[]) => Promise<unknown>;
@@ -25,8 +25,9 @@ function asActivity(work: AnyActivity): AnyActivity {
   return async (...args) => {
     const context = Context.current();
     const pulse = new Pulse(context.info.heartbeatTimeoutMs);
+    const outer = currentSignal();
     const scope: ActivityScope = {
-      signal: context.cancellationSignal,
+      signal: outer ? AbortSignal.any([context.cancellationSignal, outer]) : context.cancellationSignal,
       progress: null,
       requireCurrent: () => pulse.requireRegular(),
     };

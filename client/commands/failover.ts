@@ -1,4 +1,4 @@
-// dr failover plan|run
+// dr failover plan|run|continue
 import type { FailoverBrief } from '../../domain/failover-brief.ts';
 import { EXIT } from '../../domain/failures.ts';
 import { type FailOverInput, type FailOverResult, siteQueue } from '../../workflows/messages.ts';
@@ -59,6 +59,25 @@ export const spec: CommandGroup = {
 be undone with 'dr runs abort'; from there on it only goes forward. Ctrl-C detaches: the run goes on.
 A planned one asks once more when the old site is fenced and the loss is measured: 'dr runs go RUN go' or 'dr runs abort'.`,
       run: (call) => run(call, false),
+    },
+    {
+      name: 'continue',
+      summary: 'finish a run from its journal when Temporal is gone',
+      args: '<run>',
+      options: [
+        { flags: '--without-temporal', description: 'carry it on in this process, at a machine that sees the witness' },
+        { flags: '--take-over', description: 'also when Temporal answers and has the run open' },
+        { flags: '--confirm <platform>', description: "the platform's name, in place of typing it" },
+      ],
+      examples: [
+        ['dr failover continue failover/orders --without-temporal', 'show what is done, ask once, do the rest'],
+      ],
+      exits: [...TAKEOVER_EXITS, 'undone', 'stuck'],
+      notes: `Also for a planned failover and a failback. What the journal at the witness has as done is not done again, approvals
+and answers that were given count; a step that was begun and left is done again. Here the run stops when this command
+is stopped: give it again, and it goes on. When Temporal comes back, the run ends there as taken over and undoes nothing.
+Workers that do not see the witness's folder cannot be told: keep them stopped.`,
+      run: async (call) => (await import('../continuation.ts')).continueRun(call),
     },
   ],
 };

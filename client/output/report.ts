@@ -17,6 +17,7 @@ export function exitOf(outcome: Outcome, findings: readonly Finding[]): number {
     undone: EXIT.undone,
     stuck: EXIT.stuck,
     cancelled: EXIT.undone,
+    'taken-over': EXIT.locked,
   };
   if (outcome !== 'succeeded') return BY_OUTCOME[outcome];
   if (findings.some(({ level }) => level === 'failed')) return EXIT.failed;

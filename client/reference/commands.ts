@@ -53,7 +53,7 @@ dr runs abort RUN STEP --reason "wrong backup" --confirm ${platform}
 
 \`dr runs watch RUN\` shows the question and asks for the answer. **retry** after the cause is gone. **skip** only where it is offered. **abort** undoes everything, last step first (exit 12). Ctrl-C only stops watching: the run goes on.`;
 
-const outages = ({ active, standby }: ReferenceFacts): string => {
+const outages = ({ platform, active, standby }: ReferenceFacts): string => {
   const site = standby ?? active;
   return `## Without Temporal or a worker
 
@@ -67,7 +67,7 @@ const outages = ({ active, standby }: ReferenceFacts): string => {
   \`\`\`
 
 - **Temporal is away**: start it again. Runs go on where they were. When its machine is lost, any Temporal server will do (\`temporal server start-dev --ip 0.0.0.0\`): set \`temporal.address\`, restart the workers, begin again. No backup and no epoch is kept in Temporal.
-- **Holdfast's machine is lost**: one copy of the repository, the escrow key and the public key of the witness bring it back:
+${standby === null ? '' : finishing(platform)}- **Holdfast's machine is lost**: one copy of the repository, the escrow key and the public key of the witness bring it back:
 
   \`\`\`sh
   dr rebuild --from REPOSITORY --key ESCROW_KEY --trust WITNESS_PUB --directory FOLDER
@@ -75,6 +75,16 @@ const outages = ({ active, standby }: ReferenceFacts): string => {
 
 - **Holdfast cannot be brought back**: \`runbook.md\` in every tier restores with public tools and the escrow key.`;
 };
+
+// A list item of the outages.
+const finishing = (
+  platform: string,
+): string => `- **It went in the middle of a failover**, and will not be back soon: end every worker of the platform, then finish the run from its journal, at a machine that sees the witness's folder and reaches the new site's stores:
+
+  \`\`\`sh
+  dr failover continue failover/${platform} --without-temporal
+  \`\`\`
+`;
 
 const ransomware = (): string => `## Ransomware
 

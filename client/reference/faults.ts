@@ -39,6 +39,7 @@ const FIXES: readonly (readonly [FailureCode, string])[] = [
   ['FENCE_UNPROVEN', 'the old site is silent: have it seen, then skip `attest` with what was seen'],
   ['SITE_ACTIVE', 'this site serves already: set `activeSite`, restart the workers, look with `dr status`'],
   ['EPOCH_TAKEN', 'somebody else fails over now: `dr runs list --running`, and call them'],
+  ['TAKEN_OVER', 'it is finished without Temporal: this end is right; ask who gave `dr failover continue`'],
   ['WRITES_GO_ON', 'clients still write to the old site: find out who, stop them, then retry; or abort'],
   ['HANDOVER_UNPREPARED', 'the message names what is missing; for a site that is dead leave `--planned` out'],
   ['NOT_A_FORMER_SITE', 'only a site that served before can be come back to: `dr failover run --planned`'],

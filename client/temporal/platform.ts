@@ -4,6 +4,7 @@ import { tierNames } from '../../domain/configuration/protection.ts';
 import type { RunContext } from '../../workflows/messages.ts';
 import type { Call } from '../command.ts';
 import { type Loaded, loadConfiguration } from '../configuration-file.ts';
+import { withWayOut } from '../journals.ts';
 import { connectTemporal, type Temporal } from './connection.ts';
 
 export interface Platform extends Loaded {
@@ -13,7 +14,9 @@ export interface Platform extends Loaded {
 /** Loads the configuration, connects, does the work and closes the connection whatever happens. */
 export async function withPlatform<T>(call: Call, work: (platform: Platform) => Promise<T>): Promise<T> {
   const loaded = await loadConfiguration(call);
-  const temporal = await connectTemporal(loaded.configuration);
+  const temporal = await connectTemporal(loaded.configuration).catch(async (error) => {
+    throw await withWayOut(error, loaded.configuration);
+  });
   try {
     return await work({ ...loaded, temporal });
   } finally {

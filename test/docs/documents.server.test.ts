@@ -35,6 +35,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'dr runs go failover/orders go --reason "nothing is lost"': 'needs two sites: test/client/handover.server.test.ts',
   'dr witness': 'runs until it is told to stop: test/workers/witness.server.test.ts',
   'dr witness --once': 'needs witness.probes: the same test',
+  'dr failover continue failover/orders --without-temporal':
+    'needs a run that lost Temporal: test/client/without-temporal.server.test.ts',
+  'dr failover continue failover/PLATFORM --without-temporal': 'the same test',
   'dr worker': 'runs for the length of this test (startProduct)',
   'dr worker --queue control': 'test/client/runs.server.test.ts starts workers of single queues',
   'dr worker --queue site.east': 'test/client/failover.server.test.ts',

@@ -16,6 +16,7 @@ const LONGEST = [
   'test/activities/repository/runbook',
   'test/client/bad-storage',
   'test/client/platform',
+  'test/client/without-temporal',
   'test/local/demo/',
   'test/client/status',
   'test/bench/',

@@ -67,6 +67,7 @@ export async function closeUnfinished(
   error: unknown,
 ): Promise<void> {
   const { code, message } = wireFailureOf(error);
+  if (code === 'TAKEN_OVER') return; // Whoever has the run now records and tells its end.
   const level = isCancellation(error) ? 'warning' : 'alarm';
   await CancellationScope.nonCancellable(() =>
     close(context, { level, message, ...closing, facts: { code, ...closing.facts } }).catch(() => undefined),

@@ -38,6 +38,9 @@ export interface StepSpec {
   readonly undo?: (input: Readonly<Record<string, string>>) => Promise<unknown>;
 }
 
+/** How an undo ended; `taken-over` when somebody else has the run, and what it did stays theirs. */
+export type Undone = 'undone' | 'stuck' | 'taken-over';
+
 type StepWork<T> = (input: Readonly<Record<string, string>>) => Promise<T>;
 
 export class Story {
@@ -146,12 +149,18 @@ export class Story {
     this.tellQuestion = tell;
   }
 
-  /** Undoes the steps that were begun, last first, also when the run was cancelled. */
-  async undoAll(): Promise<'undone' | 'stuck'> {
+  /**
+   * Undoes the steps that were begun, last first, also when the run was cancelled; nothing of a run that was taken over.
+   * @param error why.
+   */
+  async undoAll(error: unknown): Promise<Undone> {
+    if (wireFailureOf(error).code === 'TAKEN_OVER') return 'taken-over';
     return CancellationScope.nonCancellable(async () => {
-      let result: 'undone' | 'stuck' = 'undone';
+      let result: Undone = 'undone';
       for (let entry = this.undoStack.pop(); entry; entry = this.undoStack.pop()) {
-        if (!(await this.undoOne(entry.step, entry.undo))) result = 'stuck';
+        const undone = await this.undoOne(entry.step, entry.undo);
+        if (undone === 'taken-over') return undone;
+        if (undone === 'stuck') result = undone;
       }
       return result;
     });
@@ -199,7 +208,7 @@ export class Story {
     const failure = wireFailureOf(error);
     this.mark(spec, 'failed', firstLine(failure.message));
     const isCancelled = isCancellation(error) || CancellationScope.current().consideredCancelled;
-    if (isCancelled || !this.asksPeople || spec.failsAtOnce) throw error;
+    if (isCancelled || !this.asksPeople || spec.failsAtOnce || failure.code === 'TAKEN_OVER') throw error;
     const actions = spec.skippable ? (['retry', 'skip', 'abort'] as const) : (['retry', 'abort'] as const);
     const question = {
       step: spec.id,
@@ -243,15 +252,17 @@ export class Story {
     return undefined;
   }
 
-  private async undoOne(step: string, undo: StepSpec['undo']): Promise<boolean> {
+  private async undoOne(step: string, undo: StepSpec['undo']): Promise<Undone> {
     const title = this.steps.find(({ id }) => id === step)?.title ?? step;
     try {
       await undo?.({});
       this.mark({ id: step, title }, 'undone', '');
-      return true;
+      return 'undone';
     } catch (error) {
-      this.mark({ id: step, title }, 'undo-failed', firstLine(wireFailureOf(error).message));
-      return false;
+      const { code, message } = wireFailureOf(error);
+      if (code === 'TAKEN_OVER') return 'taken-over';
+      this.mark({ id: step, title }, 'undo-failed', firstLine(message));
+      return 'stuck';
     }
   }
 

@@ -5,11 +5,11 @@ import { wireFailureOf } from '../../domain/wire-failure.ts';
 import type { RunContext } from '../messages.ts';
 import { closeUnfinished } from './closing.ts';
 import { refuse } from './decisions.ts';
-import type { Story } from './story.ts';
+import type { Story, Undone } from './story.ts';
 
 /** How a run ends after `error`, when its undo ended as `undone`; `hadUndo` is whether there was anything to undo. */
-export function outcomeAfter(error: unknown, undone: 'undone' | 'stuck', hadUndo: boolean): Outcome {
-  if (undone === 'stuck') return 'stuck';
+export function outcomeAfter(error: unknown, undone: Undone, hadUndo: boolean): Outcome {
+  if (undone !== 'undone') return undone;
   if (isCancellation(error)) return 'cancelled';
   return hadUndo ? 'undone' : 'failed';
 }
@@ -34,7 +34,7 @@ export async function giveUp(
   { act, what, tidy }: GivenUp,
 ): Promise<unknown> {
   const hadUndo = story.hasUndo;
-  const undone = await story.undoAll();
+  const undone = await story.undoAll(error);
   return CancellationScope.nonCancellable(async () => {
     await tidy?.(hadUndo);
     const outcome = outcomeAfter(error, undone, hadUndo);
