@@ -20,6 +20,11 @@ export const COMMANDS: readonly TableEntry[] = [
     'look at the platform from outside, tell people of an outage, and plan',
     () => import('./commands/witness.ts'),
   ),
+  entry(
+    'agent',
+    "start a site's services only while it is the active one, and stop them",
+    () => import('./commands/agent.ts'),
+  ),
   entry('backup', 'take backups', () => import('./commands/backup.ts')),
   entry('backups', 'list, show, compare, hold and release backups', () => import('./commands/backups.ts')),
   entry('retention', 'show or apply what may be deleted', () => import('./commands/retention.ts')),

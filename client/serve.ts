@@ -17,7 +17,7 @@ export interface Tie {
  * Runs a program of workers/ until it ends.
  * @returns its exit code. @throws {Failure} TOOL_FAILED when it cannot be started.
  */
-export function serve(name: 'main' | 'witness', args: readonly string[], tie?: Tie): Promise<number> {
+export function serve(name: 'main' | 'witness' | 'agent', args: readonly string[], tie?: Tie): Promise<number> {
   const file = fileURLToPath(new URL(`../workers/${name}.ts`, import.meta.url));
   const child = spawn(process.execPath, [SMALL_YOUNG_GENERATION, file, ...args], {
     stdio: ['inherit', 'inherit', 'inherit', ...(tie === undefined ? [] : ['ipc' as const])],

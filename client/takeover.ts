@@ -50,9 +50,14 @@ export function takeoverInput(
   };
 }
 
-/** The id of the run, which is the lock that lets one platform have one failover at a time. */
-export const takeoverId = ({ platform, dryRun }: Pick<TakeoverInput, 'platform' | 'dryRun'>): string =>
-  dryRun ? failoverPlanWorkflowId(platform, randomUUID()) : failoverWorkflowId(platform);
+/**
+ * The id of the run, which is the lock that lets one platform have one failover at a time. A plan is refused while one goes
+ * on, and keeps none waiting.
+ */
+export function takeoverName({ platform, dryRun }: Pick<TakeoverInput, 'platform' | 'dryRun'>) {
+  const lock = failoverWorkflowId(platform);
+  return dryRun ? { id: failoverPlanWorkflowId(platform, randomUUID()), notBeside: lock } : { id: lock };
+}
 
 /** The site that takes over. @throws {Failure} USAGE. */
 export function requireSite(word: string | undefined, sites: readonly string[]): string {
@@ -81,7 +86,7 @@ export async function handOver(call: Call, platform: Platform, wish: HandoverWis
   const input: HandOverInput = { ...takeoverInput(call, platform, wish.site, wish.dryRun), kinds };
   const started = await startRun(platform.temporal, {
     workflow: wish.workflow,
-    id: takeoverId(input),
+    ...takeoverName(input),
     input,
     summary: `${wish.dryRun ? 'Plan of a: ' : ''}${wish.what} of ${input.platform} to ${wish.site}`,
     queues: Object.keys(platform.configuration.sites).map(siteQueue),

@@ -42,6 +42,37 @@ export function epochNumberOf(name: string): number | null {
   return match === null || Number(match[1]) === 0 ? null : Number(match[1]);
 }
 
+/** That the site which an epoch leaves is to be cut off: created once, beside the epoch, at the step that fences. */
+export interface FenceRecord {
+  readonly format: 1;
+  readonly platform: string;
+  /** Of the epoch. */
+  readonly number: number;
+  /** The site that is cut off. */
+  readonly site: string;
+  /** ISO time by the witness's clock. */
+  readonly at: string;
+}
+
+/** `fence-000001.json`, beside `epoch-000001.json`. */
+export const fenceName = (number: number): string => epochName(number).replace('epoch', 'fence');
+
+/** The number in a fence record's name, or null for any other file. */
+export const fenceNumberOf = (name: string): number | null =>
+  name.startsWith('fence-') ? epochNumberOf(name.replace('fence', 'epoch')) : null;
+
+export const formatFence = (record: FenceRecord): string => `${canonicalJson({ ...record })}\n`;
+
+/** @throws {Failure} EPOCH_BROKEN when the text is not the fence of this epoch. */
+export function parseFence(text: string, { number, from, platform }: EpochRecord): FenceRecord {
+  const what = fenceName(number);
+  const shape = shapeOf(parseJson(text, what, 'EPOCH_BROKEN'), what, 'EPOCH_BROKEN');
+  const record = { platform: shape.text('platform'), number: shape.whole('number'), site: shape.text('site') };
+  if (record.platform !== platform || record.number !== number || record.site !== from)
+    throw new Failure('EPOCH_BROKEN', `${what} is not the fence of epoch ${number} of '${platform}'`);
+  return { format: 1, ...record, at: shape.text('at', ISO_TIME) };
+}
+
 export const formatEpoch = (record: EpochRecord): string => `${canonicalJson({ ...record })}\n`;
 
 /** @throws {Failure} EPOCH_BROKEN when the text is not the record of this number and platform. */

@@ -101,6 +101,10 @@ export const failoverRecordName = (epoch: number): string => `failover-${String(
 
 export const isFailoverRecordName = (name: string): boolean => /^failover-\d{6}\.json$/.test(name);
 
+/** The epoch in a record's name, or null for any other file. */
+export const failoverEpochOf = (name: string): number | null =>
+  isFailoverRecordName(name) ? Number(name.slice('failover-'.length, -'.json'.length)) : null;
+
 export const formatFailoverRecord = (record: FailoverRecord): string => `${canonicalJson(record)}\n`;
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -15,7 +15,7 @@ export const recoverWorkflowId = (platform: string): string => `recover/${platfo
 /** One failover of a platform at a time, to whichever site. */
 export const failoverWorkflowId = (platform: string): string => `failover/${platform}`;
 
-/** A plan of one changes nothing, so it neither waits for nor blocks a failover or another plan. */
+/** A plan of one changes nothing: it keeps no failover waiting, and no other plan. */
 export const failoverPlanWorkflowId = (platform: string, unique: string): string =>
   `${failoverWorkflowId(platform)}/plan/${unique}`;
 

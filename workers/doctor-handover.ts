@@ -1,4 +1,5 @@
-// Whether the programs that keep clients out and cut the site off are on this machine. None of them is run.
+// Whether the programs that keep clients out, cut the site off and start it are on this machine, and what a lease costs.
+// None of them is run.
 import { isAbsolute } from 'node:path';
 import type { SiteConfiguration } from '../domain/configuration/schema.ts';
 import type { Finding } from '../domain/contracts/protected-system.ts';
@@ -8,12 +9,28 @@ import { firstWith, pathFolders } from './doctor-programs.ts';
 export async function checkHandover({
   quiesce,
   fence,
-}: Pick<SiteConfiguration, 'quiesce' | 'fence'>): Promise<{ readonly title: string; readonly findings: Finding[] }[]> {
+  agent,
+}: Pick<SiteConfiguration, 'quiesce' | 'fence' | 'agent'>): Promise<
+  { readonly title: string; readonly findings: Finding[] }[]
+> {
   const looks = [
     ...commandsOf('quiesce', quiesce).map((one) => lookFor(one, 'the worker of this site runs it')),
     ...commandsOf('fence', fence).map((one) => lookFor(one, 'the witness runs it')),
+    ...commandsOf('agent.start', agentSet(agent?.start)).map((one) => lookFor(one, BY_AGENT)),
+    ...commandsOf('agent.fence', agentSet(agent?.fence)).map((one) => lookFor(one, BY_AGENT)),
   ];
-  return looks.length === 0 ? [] : [{ title: 'handing over', findings: await Promise.all(looks) }];
+  const findings = [...(await Promise.all(looks)), ...leaseFindings(agent)];
+  return findings.length === 0 ? [] : [{ title: 'handing over', findings }];
+}
+
+const BY_AGENT = "'dr agent' of this site runs it";
+
+/** The price of a lease is no fault: whoever turned it on is told what it is. */
+function leaseFindings(agent: SiteConfiguration['agent']): Finding[] {
+  if (agent?.lease === undefined) return [];
+  const { length, stores } = agent.lease;
+  const message = `the site stops serving when neither ${stores.join(' nor ')} was reached for ${length}, also when nobody took over`;
+  return [{ level: 'ok', subject: 'lease', message, code: null }];
 }
 
 interface Named {
@@ -21,7 +38,14 @@ interface Named {
   readonly program: string;
 }
 
-function commandsOf(name: string, set: SiteConfiguration['fence'] | SiteConfiguration['quiesce']): readonly Named[] {
+interface CommandSet {
+  readonly commands: readonly (readonly string[])[];
+  readonly undo?: readonly (readonly string[])[] | undefined;
+}
+
+const agentSet = (commands: CommandSet['commands'] | undefined): CommandSet => ({ commands: commands ?? [] });
+
+function commandsOf(name: string, set: CommandSet | undefined): readonly Named[] {
   const named = (what: string, commands: readonly (readonly string[])[] = []) =>
     commands.map(([program = ''], index) => ({ subject: `${what} command ${index + 1}`, program }));
   return [...named(name, set?.commands), ...named(`${name}.undo`, set?.undo)];

@@ -1,5 +1,5 @@
 // The epochs at the witness: one file a number, created only if absent, never changed and never deleted.
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Configuration } from '../../domain/configuration/schema.ts';
 import type { TakeEpochInput } from '../../domain/contracts/failover.ts';
@@ -8,14 +8,19 @@ import {
   type EpochRecord,
   epochName,
   epochNumberOf,
+  type FenceRecord,
+  fenceName,
+  fenceNumberOf,
   formatEpoch,
+  formatFence,
   formerSites,
   lostTo,
   parseEpoch,
+  parseFence,
   requireUnbroken,
 } from '../../domain/epoch.ts';
 import { Failure } from '../../domain/failures.ts';
-import { asDiskFailure, makePrivateFolder, publishRecord, recordNames } from '../shared/durable-files.ts';
+import { asDiskFailure, makePrivateFolder, publishRecord, recordNames, unless } from '../shared/durable-files.ts';
 
 export interface EpochStoreOptions {
   readonly platform: string;
@@ -76,6 +81,17 @@ export class EpochStore {
     });
   }
 
+  /** Epochs whose fence was ordered. @throws {Failure} STORE_UNREACHABLE where no witness made its folder. */
+  async fencedEpochs(): Promise<readonly number[]> {
+    const names = await unless(['ENOENT'], () => readdir(this.#folder));
+    if (names === undefined)
+      throw new Failure(
+        'STORE_UNREACHABLE',
+        `'${this.#folder}' is not there: nothing is mounted, or no 'dr witness' ran yet`,
+      );
+    return names.flatMap((name) => fenceNumberOf(name) ?? []);
+  }
+
   /**
    * Does: creates the record of the number after `after`; whoever is second is told who was first.
    * Repeat: finds the record of the same run and intent and returns it.
@@ -91,6 +107,22 @@ export class EpochStore {
     const holder = await this.#record(number);
     if (holder.run === wish.run && holder.intent === wish.intent) return holder;
     throw lostTo(holder);
+  }
+
+  /**
+   * Does: creates the record that the site which an epoch leaves is to be cut off: its agent acts on it.
+   * Repeat: finds it and returns it.
+   * Undo: the next epoch, which gives the site back.
+   * @throws {Failure} EPOCH_BROKEN when that epoch does not leave this site.
+   */
+  async orderFence({ site, epoch }: { readonly site: string; readonly epoch: number }): Promise<FenceRecord> {
+    const taken = await this.#record(epoch);
+    if (taken.from !== site)
+      throw new Failure('EPOCH_BROKEN', `epoch ${epoch} takes over from '${taken.from}', not from '${site}'`);
+    const { platform, now } = this.#options;
+    const record: FenceRecord = { format: 1, platform, number: epoch, site, at: now().toISOString() };
+    if (await publishRecord(this.#folder, fenceName(epoch), formatFence(record))) return record;
+    return parseFence(await readFile(join(this.#folder, fenceName(epoch)), 'utf8'), taken);
   }
 
   async #numbers(): Promise<readonly number[]> {

@@ -31,7 +31,11 @@ export function createFailover({ configuration, now = () => new Date() }: Failov
       people: failover.approvers.map(({ name }) => name),
     }),
     planFence: async ({ site }) => planFence(siteOf(site)),
-    fence: ({ site }) => fence(siteOf(site)),
+    fence: async ({ site, epoch }) => {
+      // Its agent acts on it, also when no command of ours reaches the site, and also when it comes back later.
+      await epochs.orderFence({ site, epoch });
+      return fence(siteOf(site));
+    },
     probeFence: ({ site }) => probe(siteOf(site)),
     undoFence: ({ site }) => undoFence(site, siteOf(site)),
     planHandover: async ({ from, to }) => handoverOf(siteOf(from), siteOf(to)),

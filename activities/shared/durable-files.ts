@@ -1,7 +1,7 @@
 // Files that are there whole or not at all, also after a power cut: written under another name, flushed, linked to the
 // final name (link refuses to replace; rename would not), and the folder flushed. Modes are ours whatever the umask.
 import { randomUUID } from 'node:crypto';
-import { chmod, type FileHandle, link, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../domain/failures.ts';
 
@@ -98,6 +98,29 @@ export async function publishRecord(folder: string, name: string, text: string):
     await makePrivateFolder(scratch);
     return await publishBytes(path, scratch, Buffer.from(text));
   } catch (error) {
+    throw asDiskFailure(error, path);
+  }
+}
+
+/**
+ * A small private file that is replaced as a whole. Its folder has to be there: it is never made.
+ * @throws {Failure} NO_SPACE, ACCESS_DENIED, STORE_UNREACHABLE; ENOENT passes as it is.
+ */
+export async function replaceFile(folder: string, name: string, text: string): Promise<void> {
+  const path = join(folder, name);
+  const temporary = join(folder, `.${name}.${randomUUID()}`);
+  try {
+    const file = await createPrivateFile(temporary);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await flushFolder(folder);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined); // The first error tells more.
     throw asDiskFailure(error, path);
   }
 }

@@ -15,8 +15,8 @@ import {
   servesNow,
   TAKEOVER_EXITS,
   TO,
-  takeoverId,
   takeoverInput,
+  takeoverName,
 } from '../takeover.ts';
 import { planText } from '../temporal/decide.ts';
 import { conclude, follow } from '../temporal/follow.ts';
@@ -96,7 +96,7 @@ async function failOver(call: Call, platform: Platform, site: string, dryRun: bo
   const input: FailOverInput = { ...takeoverInput(call, platform, site, dryRun), ...wishOf(call.options) };
   const started = await startRun(platform.temporal, {
     workflow: 'failOver',
-    id: takeoverId(input),
+    ...takeoverName(input),
     input,
     summary: `${dryRun ? 'Plan of a failover' : 'Failover'} of ${input.platform} to ${site}`,
     queues: [siteQueue(site)],

@@ -14,6 +14,8 @@ export interface RunSpec<Input extends RunContext> {
   /** One line for the Web UI. */
   readonly summary: string;
   readonly system?: SystemName;
+  /** A run of this id must not go on. */
+  readonly notBeside?: string;
   /** Queues that the run needs beside `control`. */
   readonly queues: readonly string[];
 }
@@ -31,7 +33,9 @@ const MOST_INPUT_BYTES = 1_900_000;
 export async function startRun<Input extends RunContext>(temporal: Temporal, spec: RunSpec<Input>): Promise<Run> {
   requireFits(spec);
   await requireWorkers(temporal, [CONTROL_QUEUE, ...spec.queues]);
-  const { id, input } = spec;
+  const { id, input, notBeside } = spec;
+  if (notBeside !== undefined && (await isRunning(temporal, notBeside)))
+    throw await locked(temporal, notBeside, input.platform);
   try {
     const handle = await temporal.ask(() => temporal.client.workflow.start(spec.workflow, startOptions(spec)));
     const runId = handle.firstExecutionRunId;
@@ -72,6 +76,15 @@ export function attributesOf({ input, system }: Pick<RunSpec<RunContext>, 'input
     { key: SEARCH_ATTRIBUTES.site, value: site },
     ...(system === undefined ? [] : [{ key: SEARCH_ATTRIBUTES.system, value: system }]),
   ];
+}
+
+async function isRunning(temporal: Temporal, id: string): Promise<boolean> {
+  try {
+    return (await temporal.ask(() => temporal.client.workflow.getHandle(id).describe())).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'RUN_NOT_FOUND') return false;
+    throw error;
+  }
 }
 
 async function locked(temporal: Temporal, id: string, platform: string): Promise<Failure> {

@@ -1,5 +1,6 @@
 // The rules that no single value can show: each is a function whose name is the rule when it holds.
 import type { RuleFinding } from './problem.ts';
+import * as agentRules from './rules-agent.ts';
 import * as dnsRules from './rules-dns.ts';
 import * as repositoryRules from './rules-repository.ts';
 import * as scheduleRules from './rules-schedules.ts';
@@ -18,6 +19,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...dnsRules,
   ...terraformRules,
   ...witnessRules,
+  ...agentRules,
 };
 
 /** What all rules find in a configuration that fits the schema. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from '../systems.ts';
 import { dns, dnsOfSite } from './schema-dns.ts';
-import { failover, fence, quiesce } from './schema-failover.ts';
+import { agent, failover, fence, quiesce } from './schema-failover.ts';
 import { keySet } from './schema-keys.ts';
 import { notification } from './schema-notifications.ts';
 import { contact, costs } from './schema-people.ts';
@@ -151,6 +151,7 @@ const application = z.discriminatedUnion('check', [
 const site = z.strictObject({
   fence: fence.optional(),
   quiesce: quiesce.optional(),
+  agent: agent.optional(),
   workDirectory: path.describe('scratch space; needs room for the largest restore'),
   scratchUser: z.string().optional().describe('unprivileged user for scratch servers when the worker is root'),
   postgres: postgres.optional(),
@@ -275,3 +276,4 @@ export type DnsConfiguration = NonNullable<Configuration['dns']>;
 export type NotificationConfiguration = Configuration['notifications'][number];
 export type WitnessConfiguration = Configuration['witness'];
 export type ProbeConfiguration = WitnessConfiguration['probes'][number];
+export type AgentConfiguration = NonNullable<SiteConfiguration['agent']>;

@@ -31,7 +31,7 @@ export interface FailoverActivities {
   ): Promise<{ readonly count: number; readonly people: readonly string[] }>;
   /** What will fence a site. */
   planFence(input: { readonly site: string }): Promise<FencePlan>;
-  /** Runs the site's fence commands, then looks at each of its stores. @throws {Failure} TOOL_FAILED. */
+  /** Orders the fence, runs the site's commands, then looks at each of its stores. @throws {Failure} EPOCH_BROKEN. */
   fence(input: { readonly site: string; readonly epoch: number }): Promise<readonly FenceProof[]>;
   /** Looks at each store of a site, from the witness. */
   probeFence(input: { readonly site: string }): Promise<readonly FenceProof[]>;

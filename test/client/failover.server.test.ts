@@ -149,6 +149,8 @@ describe('dr failover', () => {
     const before = await siteChecksums(east);
     const running = startDr(['failover', 'run', '--to', 'east', '--unproven', '--json'], { env: env() });
     await asked('approve null');
+    const beside = await call('failover', 'plan', '--to', 'east', '--unproven', '--json');
+    expect([beside.status, JSON.parse(beside.stdout).error.code], beside.stdout).toEqual([5, 'LOCKED']);
     for (const person of ['anna', 'ben']) expect((await approve(person)).status).toBe(0);
     await asked('fence FENCE_OPEN');
     await call('runs', 'retry', RUN, 'fence', '--reason', 'to see it refused again');

@@ -38,6 +38,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'dr failover continue failover/orders --without-temporal':
     'needs a run that lost Temporal: test/client/without-temporal.server.test.ts',
   'dr failover continue failover/PLATFORM --without-temporal': 'the same test',
+  'dr agent --site west': 'runs until it is told to stop: test/workers/agent.server.test.ts',
   'dr worker': 'runs for the length of this test (startProduct)',
   'dr worker --queue control': 'test/client/runs.server.test.ts starts workers of single queues',
   'dr worker --queue site.east': 'test/client/failover.server.test.ts',

@@ -199,9 +199,10 @@ describe('faults 3: a failover that is struck after every step', () => {
     // The key of the tests' own authority lies beside the certificates, and belongs to no system.
     expect(found.filter((line) => !line.startsWith('tls authority.key'))).toEqual([]);
     const witness = join(harness.platform.directory, 'witness');
-    const records = async (of: string) => (await readdir(join(witness, of))).filter((name) => /\d\.json$/.test(name));
+    const records = async (of: string) =>
+      (await readdir(join(witness, of))).filter((name) => /\d\.json$/.test(name)).sort();
     expect([await records('epochs'), await records('ledger')]).toEqual([
-      ['epoch-000001.json'],
+      ['epoch-000001.json', 'fence-000001.json'],
       ['failover-000001.json'],
     ]);
     // Terraform makes each of its two resources once, however often it was killed; one it did not know of is made again.

@@ -48,6 +48,22 @@ describe('the epochs at the witness', () => {
     expect(await store().read()).toMatchObject({ number: 2, site: 'west' });
   });
 
+  it('order a fence once, of the site that the epoch leaves, and do not count it as an epoch', async () => {
+    await store().take(wish('run-1'));
+    const first = await store().orderFence({ site: 'west', epoch: 1 });
+    expect(await store().orderFence({ site: 'west', epoch: 1 })).toEqual(first);
+    expect(await store().fencedEpochs()).toEqual([1]);
+    expect((await store().read()).number).toBe(1);
+    await expect(store().orderFence({ site: 'east', epoch: 1 })).rejects.toMatchObject({ code: 'EPOCH_BROKEN' });
+    await expect(store().orderFence({ site: 'west', epoch: 2 })).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('are not there until a witness made their folder, and that is told apart from having none', async () => {
+    await expect(store().fencedEpochs()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+    for (const _ of [1, 2]) await store().establish();
+    expect(await store().fencedEpochs()).toEqual([]);
+  });
+
   it('are private, and refuse to be read when one is missing or damaged', async () => {
     await store().take(wish('run-1'));
     await store().take({ ...wish('run-2', 1), from: 'east', to: 'west' });

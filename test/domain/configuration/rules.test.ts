@@ -121,6 +121,11 @@ const BROKEN: Readonly<Record<string, Change>> = {
   ],
   outagesAreHeardOf: witnessWith('probes: [{ check: redis, host: app.orders.example }]'),
   cleanWindowsHoldSeveralLooks: witnessWith('probes: [{ check: redis, host: app.orders.example }], clean: 6s'),
+  agentsCanFence: ['/var/lib/holdfast/work', '/var/lib/holdfast/work\n    agent: { start: [[start]] }'],
+  leasesOutlastLooks: [
+    '/var/lib/holdfast/work',
+    '/var/lib/holdfast/work\n    agent: { start: [[a]], fence: [[b]], lease: { length: 10s, stores: [/m/one, /m/two] } }',
+  ],
   foldersAreApart: ['spool: /var/lib/holdfast/spool', 'spool: /backup/holdfast/spool'],
 };
 
@@ -156,6 +161,9 @@ describe('the rules', () => {
         ],
         "activeSiteProtectsSomething": [
           "h.yaml:5:9: error: sites.east: nothing is protected here: name at least one of 'postgres', 'redis', 'rabbitmq', 'config', 'tls'",
+        ],
+        "agentsCanFence": [
+          "h.yaml:7:12: error: sites.west.agent: this agent could start the site and never stop it: name the commands that do; for example fence: [[systemctl, stop, postgresql@15-main]]",
         ],
         "aliasesStandAlone": [
           "h.yaml:21:23: error: sites.west.dns.addresses: nothing for 'app.orders.example' that a CNAME record can hold",
@@ -233,6 +241,9 @@ describe('the rules', () => {
         ],
         "kmsIsReachedEncrypted": [
           "h.yaml:31:117: error: repository.keys.kms[0].endpoint: the keys of backups would cross the network in plain text: use https",
+        ],
+        "leasesOutlastLooks": [
+          "h.yaml:7:59: error: sites.west.agent.lease.length: the site would stop itself after fewer than three looks in vain, one every 5s; for example 60s",
         ],
         "namesAreInTheZone": [
           "h.yaml:21:23: error: sites.west.dns.addresses: nothing for 'app.other.example' that a A record can hold",
