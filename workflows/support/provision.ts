@@ -109,5 +109,5 @@ async function giveUpLock(site: string, { unlock: lock }: Readonly<Record<string
 
 function appliedLine({ done, outputs }: TerraformApplied): string {
   const told = Object.entries(outputs).map(([name, value]) => `${name} = ${shownAddress(value)}`);
-  return [`${counted(done, 'change')} made, which stay`, ...told].join('; ').slice(0, 1000);
+  return [`${counted(done, 'change')} made and kept`, ...told].join('; ').slice(0, 1000);
 }
