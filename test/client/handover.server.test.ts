@@ -162,7 +162,8 @@ const question = async () => {
 /** Waits for a question, told as step, code and message. */
 const asked = (wanted: RegExp, running: RunningDr) =>
   Promise.race([expect.poll(question, { timeout: 240_000, interval: 250 }).toMatch(wanted), endedEarly(running)]);
-const epochs = async () => (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name !== 'new');
+const epochs = async () =>
+  (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name.startsWith('epoch-'));
 
 /** Starts a handover and brings it to the question whether it goes on. */
 async function untilGo(...words: string[]): Promise<RunningDr> {
