@@ -5,7 +5,7 @@ import { on } from 'node:events';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import type { ContinuationNews, ContinuationWord, JournalledRun } from '../domain/contracts/continuation.ts';
-import { Failure } from '../domain/failures.ts';
+import { EXIT, Failure } from '../domain/failures.ts';
 import { partsOfRun } from '../domain/journal.ts';
 import type { OperatorQuestion, RunState } from '../domain/run-state.ts';
 import type { FailOverResult, HandOverResult } from '../workflows/messages.ts';
@@ -91,12 +91,9 @@ class Conversation {
   private async find(run: JournalledRun, state: RunState): Promise<number | null> {
     const { output } = this.call;
     this.run = partsOfRun(run.run).workflow;
-    if (state.outcome !== null) {
-      output.answer(blocks(foundText(run, state), `it has ended: ${state.outcome}`), {
-        ...run,
-        outcome: state.outcome,
-      });
-      return exitOf(state.outcome, []);
+    if (run.ended) {
+      output.answer(blocks(foundText(run, state), 'it has ended, and nothing is left to do'), run);
+      return EXIT.done;
     }
     output.note(foundText(run, state));
     await confirmPlatform(this.call, this.loaded.configuration.platform, `carrying ${this.run} on without Temporal`);
@@ -150,7 +147,7 @@ class Conversation {
   }
 }
 
-function foundText({ run, startedAt, executor, done, open }: JournalledRun, state: RunState): string {
+function foundText({ run, startedAt, executor, done, open, ended }: JournalledRun, state: RunState): string {
   const whose = executor === 0 ? 'Temporal had it' : `executor ${executor} had it`;
   const steps = state.steps.map((step) => `  ${stepLine(step)}`);
   return [
@@ -159,7 +156,7 @@ function foundText({ run, startedAt, executor, done, open }: JournalledRun, stat
     ...(state.plan === null ? [] : [planText(state.plan)]),
     'So far:',
     ...steps,
-    ...(state.outcome === null ? ["Every 'dr worker' of the platform that still runs stops working on it."] : []),
+    ...(ended ? [] : ["Every 'dr worker' of the platform that still runs stops working on it."]),
   ].join('\n');
 }
 

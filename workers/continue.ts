@@ -54,7 +54,7 @@ async function tellFound(store: JournalStore, journal: RunJournal): Promise<void
   const { run, workflow, startedAt } = journal.beginning;
   const open = journal.steps.filter(({ end }) => end === null).length;
   const found = { run, workflow, startedAt, executor: await store.executor() };
-  const counts = { done: journal.steps.length - open, open };
+  const counts = { done: journal.steps.length - open, open, ended: await store.isClosed() };
   await send({ kind: 'found', run: { ...found, ...counts }, state: await looked.settledState() });
   await sandbox.close();
 }

@@ -47,6 +47,11 @@ export class JournalStore {
     await publishRecord(this.folder, BEGINNING, formatJournal(beginning));
   }
 
+  /** Whether nothing is left to do. */
+  async isClosed(): Promise<boolean> {
+    return (await unless(['ENOENT'], () => stat(join(this.folder, END)))) !== undefined;
+  }
+
   /** Does: writes that nothing is left to do. Repeat: leaves it. Undo: none. */
   async close(endedAt: string): Promise<void> {
     await publishRecord(this.folder, END, formatJournal({ format: 1, endedAt }));

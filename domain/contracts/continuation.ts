@@ -12,6 +12,8 @@ export interface JournalledRun {
   /** Steps whose end is written, and steps that were begun and whose end is not. */
   readonly done: number;
   readonly open: number;
+  /** True when nothing is left to do. */
+  readonly ended: boolean;
 }
 
 export interface ContinuationFailure {

@@ -93,6 +93,7 @@ describe('faults 6: Temporal and its workers are gone after the point of no retu
   it('the run is finished from its journal, and a Temporal that comes back stops', { timeout: 400_000 }, async () => {
     const running = startDr(['failover', 'run', '--to', 'east', '--unproven'], { env: env() });
     await approved();
+    expect((await call(...CONTINUE, '--confirm', platform.name, '--json')).stdout).toContain('TEMPORAL_ALIVE');
     await expect.poll(restored, { timeout: 120_000, interval: 20 }).toBeGreaterThan(2);
     await Promise.all([platform.ownTemporal?.stop('SIGKILL'), kill(worker), kill(running)]);
 

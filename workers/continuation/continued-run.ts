@@ -63,12 +63,17 @@ export class ContinuedRun {
       return true;
     }
     if (questions.length === 0 || !this.replay.wasCancelled()) return false;
-    this.root.cancel();
+    this.cancel();
     return true;
   }
 
   async state(): Promise<RunState> {
     return (await Promise.race([this.root.query(runState.name), this.engine.broken])) as RunState;
+  }
+
+  /** Has everything of it taken back that still can be. */
+  cancel(): void {
+    this.root.cancel();
   }
 
   /** Says something new to it. @throws its refusal. */
