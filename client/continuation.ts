@@ -18,7 +18,7 @@ import { makePainter } from './output/live.ts';
 import { stepLine } from './output/progress.ts';
 import { blocks, exitOf, restoredText } from './output/report.ts';
 import { recordText, servesNow } from './takeover.ts';
-import { planText } from './temporal/decide.ts';
+import { planText, questionLines } from './temporal/decide.ts';
 import { requireTemporalGone } from './temporal/gone.ts';
 import { person } from './temporal/platform.ts';
 
@@ -114,7 +114,7 @@ class Conversation {
 
   private async ask(question: OperatorQuestion): Promise<void> {
     const { output } = this.call;
-    output.note(questionText(question));
+    output.note([...questionLines(question), `Answer with one of: ${question.actions.join(', ')}`].join('\n'));
     if (!output.isInteractive) {
       const what = `step '${question.step}' waits for a person, and nobody can be asked here`;
       throw new Failure('PERSON_NEEDED', what, { run: this.run });
@@ -157,15 +157,6 @@ function foundText({ run, startedAt, executor, done, open, ended }: JournalledRu
     'So far:',
     ...steps,
     ...(ended ? [] : ["Every 'dr worker' of the platform that still runs stops working on it."]),
-  ].join('\n');
-}
-
-function questionText({ step, message, actions, safeToLeave }: OperatorQuestion): string {
-  return [
-    `step '${visible(step)}' waits for a person:`,
-    visibleLines(message),
-    ...(safeToLeave === '' ? [] : [`Until then: ${visible(safeToLeave)}`]),
-    `Answer with one of: ${actions.join(', ')}`,
   ].join('\n');
 }
 

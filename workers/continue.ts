@@ -28,8 +28,7 @@ const send = (news: ContinuationNews): Promise<void> =>
 
 process.on('disconnect', () => process.exit(1)); // Nobody watches any more: like a crash, and the journal has the rest.
 await main().catch(async (error) => {
-  const { code, message, details } = asFailure(error);
-  await send({ kind: 'ended', result: null, failure: { code, message, details } });
+  await send({ kind: 'ended', result: null, failure: told(asFailure(error)) });
 });
 process.exit();
 
@@ -104,7 +103,12 @@ async function hear(run: ContinuedRun, word: ContinuationWord): Promise<void> {
   }
 }
 
+function told({ code, message, details }: Failure): ContinuationFailure {
+  return { code, message, details };
+}
+
 function failureTold(error: Error): { readonly result: unknown; readonly failure: ContinuationFailure } {
+  if (error instanceof Failure) return { result: null, failure: told(error) };
   const { code, message, details } = wireFailureOf(error);
   const { whatHappened, result = null, ...facts } = details;
   const what = typeof whatHappened === 'string' ? whatHappened : (message.split('\n', 1)[0] ?? code);

@@ -70,18 +70,22 @@ async function closeWhenAnswered(
   }
 }
 
-/** The three lines, what can wait, and the commands. */
-export function questionText({ step, message, actions, safeToLeave }: OperatorQuestion, run: string): string {
+/** The three lines, and what can wait. */
+export const questionLines = ({ step, message, safeToLeave }: OperatorQuestion): readonly string[] => [
+  `step '${visible(step)}' waits for a person:`,
+  visibleLines(message),
+  ...(safeToLeave === '' ? [] : [`Until then: ${visible(safeToLeave)}`]),
+];
+
+/** The question and the commands that answer it. */
+export function questionText(question: OperatorQuestion, run: string): string {
+  const { step, actions } = question;
   const commands = actions
     .filter((action) => action !== 'approve')
     .map((action) => `  dr runs ${action} ${run} ${step} --reason "…"`);
-  return [
-    `step '${visible(step)}' waits for a person:`,
-    visibleLines(message),
-    ...(safeToLeave === '' ? [] : [`Until then: ${visible(safeToLeave)}`]),
-    'Answer here, in the Web UI (update resolveStep), or with:',
-    ...commands,
-  ].join('\n');
+  return [...questionLines(question), 'Answer here, in the Web UI (update resolveStep), or with:', ...commands].join(
+    '\n',
+  );
 }
 
 /** The plan as a person reads it before agreeing. */

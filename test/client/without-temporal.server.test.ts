@@ -89,8 +89,8 @@ async function approved(): Promise<void> {
   await connection.close();
 }
 
-describe('faults 6: Temporal and its workers are gone after the point of no return is in sight', () => {
-  it('the run is finished from its journal, and a Temporal that comes back stops', { timeout: 400_000 }, async () => {
+describe('faults 6: Temporal and its workers die while a failover restores', () => {
+  it('is finished from its journal, and a Temporal that comes back stops', { timeout: 400_000 }, async () => {
     const running = startDr(['failover', 'run', '--to', 'east', '--unproven'], { env: env() });
     await approved();
     expect((await call(...CONTINUE, '--confirm', platform.name, '--json')).stdout).toContain('TEMPORAL_ALIVE');

@@ -1,6 +1,7 @@
 // A takeover that goes on from its journal. The same stories are told again from their beginning: what was done is answered
 // from the journal, what was said to them is said again, and what is left is done here.
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { Failure } from '../../domain/failures.ts';
 import { partsOfRun, type RunJournal } from '../../domain/journal.ts';
 import { JournalReplay } from '../../domain/journal-replay.ts';
 import type { JsonValue } from '../../domain/json.ts';
@@ -89,5 +90,6 @@ const wordOf = (said: JsonValue, step: string): JsonValue =>
 /** The result of a run, or its error. */
 export function outcomeOf(ending: Ending): { readonly result: unknown } | { readonly error: Error } {
   if ('completed' in ending) return { result: defaultPayloadConverter.fromPayload(ending.completed.result) };
-  return { error: errorOf('failed' in ending ? ending.failed.failure : ending.cancelled.failure) };
+  if ('failed' in ending) return { error: errorOf(ending.failed.failure) };
+  return { error: new Failure('ABORTED', 'the run was cancelled, and taken back') };
 }
