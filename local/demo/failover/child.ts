@@ -13,7 +13,7 @@ const STOP_WITHIN_MS = 10_000;
 
 export interface ChildProgram {
   /** Name of the program beside this file, without `-process.ts`. */
-  readonly program: 'zone' | 'gateway' | 'workload' | 'probe';
+  readonly program: 'zone' | 'gateway' | 'workload';
   /** Shown in lists of processes. */
   readonly args?: readonly string[];
   readonly input: object;

@@ -53,6 +53,7 @@ export async function configure(described: Described, activeSite: SiteName): Pro
   const written: ConfigurationInput = {
     ...configuration,
     activeSite,
+    witness: { ...configuration.witness, ...looksAt(ports) },
     failover: { approvers: people.map(({ name, publicKey }) => ({ name, publicKey })) },
     // One kind is enough to show, and its restore is the quicker one.
     schedules: { postgres: { kinds: ['physical'] } },
@@ -71,6 +72,13 @@ export async function configure(described: Described, activeSite: SiteName): Pro
   };
   configurationSchema.parse(written);
   await writeFile(configurationFile, stringify(written, { aliasDuplicateObjects: false }));
+}
+
+/** What `dr witness` looks at. The demo shortens what a real one takes its time for. */
+function looksAt(ports: Ports): Partial<ConfigurationInput['witness']> {
+  const stores = Object.keys(ports) as (keyof Ports)[];
+  const probes = stores.map((check) => ({ ...{ check, host: NAME, port: ports[check] }, within: '2s' }));
+  return { every: '500ms', downAfter: 2, clean: '20s', probes };
 }
 
 type SiteInput = ConfigurationInput['sites'][string];

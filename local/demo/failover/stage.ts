@@ -1,13 +1,14 @@
 // Two sites and a witness on one machine: west with its worker, its front door and its stores, east with the same but
-// switched off, and outside of both Temporal, S3, the zone of the public name, a probe and the workload.
-import { rm, writeFile } from 'node:fs/promises';
+// switched off, and outside of both Temporal, S3, the zone of the public name, `dr witness` and the workload.
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { markerListName } from '../../../domain/markers.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../../workflows/messages.ts';
 import { makePrivate } from '../../folders.ts';
 import { makePeople, type Person } from '../../people.ts';
 import { type RunningPlatform, startPlatform } from '../../platform.ts';
-import { freePort } from '../../servers.ts';
+import { freePort, type RunningServer, startServer } from '../../servers.ts';
 import { type RunningSite, type SiteAccess, startSite } from '../../site.ts';
 import { type Product, startProduct } from '../product.ts';
 import type { Running } from '../running.ts';
@@ -25,7 +26,6 @@ import {
   ZONE,
 } from './configuration.ts';
 import type { GatewayInput } from './gateway-process.ts';
-import type { ProbeInput } from './probe-process.ts';
 import type { PublicName } from './public-name.ts';
 import type { WorkloadInput } from './workload-process.ts';
 import type { ZoneFacts } from './zone-process.ts';
@@ -44,7 +44,7 @@ export interface TwoSites {
   readonly otherPids: readonly number[];
   /** The lists of acknowledged markers. */
   readonly lists: WorkloadInput['lists'];
-  /** Starts the workload, and the probe that watches the same name. */
+  /** Starts the workload, and `dr witness`, which looks at the same name. */
   startClients(): Promise<RunningChild<object>>;
   /** Starts the workload alone. @param first the markers that it begins with. */
   startWork(first: WorkloadInput['first']): Promise<RunningChild<object>>;
@@ -115,12 +115,8 @@ function stageOf(parts: Parts): TwoSites {
       return [workers.witness.workerPid, workers.east.workerPid, doors.east.pid, zone.pid, ...clients];
     },
     startClients: async () => {
-      const input: ProbeInput = {
-        ...{ platform: platform.name, publicName, postgres: access.postgres },
-        witnessDirectory: join(platform.directory, 'witness'),
-      };
       const workload = await startWork({ postgres: 1, redis: 1, rabbitmq: 1 });
-      clients.push((await running.add(() => startChild({ program: 'probe', input, logFile: logFile('probe') }))).pid);
+      clients.push((await running.add(() => startWitness(platform))).pid);
       return workload;
     },
     startWork,
@@ -130,6 +126,17 @@ function stageOf(parts: Parts): TwoSites {
 }
 
 const EVERY_MS = 40;
+
+const DR = fileURLToPath(new URL('../../../client/dr.mjs', import.meta.url));
+
+function startWitness({ configurationFile, directory }: RunningPlatform): Promise<RunningServer> {
+  const logFile = join(directory, 'dr-witness.log');
+  const ready = async () => {
+    if (!(await readFile(logFile, 'utf8')).includes('"watching"')) throw new Error('it does not look yet');
+  };
+  const args = [DR, 'witness', '--config', configurationFile];
+  return startServer({ ...{ name: 'dr witness', command: process.execPath, args, logFile }, ready });
+}
 
 const startZone = ({ directory }: RunningPlatform): Promise<RunningChild<ZoneFacts>> =>
   startChild<ZoneFacts>({

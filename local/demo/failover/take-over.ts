@@ -10,7 +10,7 @@ import { count, type Screen, time } from '../screen.ts';
 import { backUp, load, measure, verify } from '../story.ts';
 import { compare, type Found, type Held, type Lists, MARKED, readLists, readStores, servedSince } from './account.ts';
 import { lossTable, partTable, stepTable, type Told } from './closing-tables.ts';
-import { newestRecord, objectivesOfStage } from './ledger.ts';
+import { isAlarmed, newestRecord, objectivesOfStage } from './ledger.ts';
 import { awaitCleanWindow, leastOf, until } from './patience.ts';
 import { agreeToGround, approveAll, carryOut } from './people-at-work.ts';
 import { startTwoSites, type TwoSites } from './stage.ts';
@@ -83,6 +83,8 @@ async function killWest(stage: TwoSites, screen: Screen): Promise<number> {
   const killed = killAll(stage.westPids, west.directory);
   const diedAt = Date.now();
   screen.good(`${killed.length} processes killed: its stores, its worker and its front door`);
+  await until('dr witness has told of it', () => isAlarmed(stage));
+  screen.good('dr witness has written down when it began, alarmed once, and had a failover planned; it starts none');
   return diedAt;
 }
 
