@@ -66,6 +66,7 @@ function launchServer(
     name: 'temporal',
     command: findProgram('temporal'),
     args: ['server', 'start-dev', ...state, ...listen, '--log-level', 'warn', ...attributes],
+    env: { TEMPORAL_VERSION_CHECK_DISABLED: '1' }, // It asks an address outside.
     cwd: directory,
     logFile: join(directory, 'temporal.log'),
     ready: () => requireSearchAttributes(`127.0.0.1:${ports.server}`),
