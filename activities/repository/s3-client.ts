@@ -34,7 +34,7 @@ const ATTEMPTS = 5;
 
 function newClient(configuration: S3Configuration): S3Client {
   const { region, endpoint } = configuration;
-  return new S3Client({
+  const client = new S3Client({
     region,
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     ...credentialsOf(configuration),
@@ -43,8 +43,40 @@ function newClient(configuration: S3Configuration): S3Client {
     // SHA-256 is sent with every write of ours; the SDK's default (CRC64NVME) is unknown to some stores.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 5000, requestTimeout: 60_000 },
+    requestHandler: { connectionTimeout: CONNECTED_WITHIN_MS, socketTimeout: SILENT_FOR_MS },
   });
+  holdOff(client);
+  return client;
+}
+
+const CONNECTED_WITHIN_MS = 5000;
+// Storing the last part of a large object keeps some stores silent for a while.
+const SILENT_FOR_MS = 60_000;
+/** Shorter than the attempts of an activity together: one of them tries again. */
+const HOLD_OFF_MS = 10_000;
+
+// A site that is cut off neither answers nor refuses. Each of the many requests of an activity would wait for that anew,
+// several times; so the first one that waited in vain speaks for the next ones.
+function holdOff(client: S3Client): void {
+  let isSilentUntil = 0;
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      if (Date.now() < isSilentUntil) throw new SilentStore('it was silent a moment ago');
+      try {
+        return await next(args);
+      } catch (error) {
+        if ((error as Error).name !== 'TimeoutError') throw error;
+        isSilentUntil = Date.now() + HOLD_OFF_MS;
+        throw new SilentStore((error as Error).message, { cause: error });
+      }
+    },
+    { step: 'deserialize', priority: 'high', name: 'holdOff' },
+  );
+}
+
+/** Not an error that the SDK tries again. */
+class SilentStore extends Error {
+  override readonly name = 'SilentStore';
 }
 
 /** Options of a request: it ends with the surrounding activity. */

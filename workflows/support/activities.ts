@@ -28,6 +28,9 @@ const QUICK: ActivityOptions = {
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s', maximumAttempts: 5 },
 };
 
+/** For what is asked elsewhere when it fails here: on the day a site is cut off nobody waits for it again and again. */
+const LOOK: ActivityOptions = { ...QUICK, retry: { initialInterval: '1s', backoffCoefficient: 2, maximumAttempts: 3 } };
+
 /** For everything that moves data. A dead worker is noticed by its heartbeat, not by the clock. */
 const LONG: ActivityOptions = {
   ...WAIT,
@@ -46,9 +49,9 @@ const GLANCE: ActivityOptions = {
   retry: { maximumAttempts: 1 },
 };
 
-export type Profile = 'quick' | 'long' | 'glance';
+export type Profile = 'quick' | 'long' | 'glance' | 'look';
 
-const PROFILES: Readonly<Record<Profile, ActivityOptions>> = { quick: QUICK, long: LONG, glance: GLANCE };
+const PROFILES: Readonly<Record<Profile, ActivityOptions>> = { quick: QUICK, long: LONG, glance: GLANCE, look: LOOK };
 
 // The proxy's keys are activity types; ours carry the room's name in front of the verb.
 function room<T extends object>(name: Parameters<typeof activityName>[0], options: ActivityOptions): T {

@@ -24,7 +24,7 @@ export async function listSomewhere(
   let failure: unknown;
   for (const tier of places) {
     try {
-      const list = repository('control', 'quick', `list backups${tier === null ? '' : ` in ${tier}`}`).listBackups;
+      const list = repository('control', 'look', `list backups${tier === null ? '' : ` in ${tier}`}`).listBackups;
       return { backups: await list({ ...what, tier }), tier };
     } catch (error) {
       if (isCancellation(error)) throw error;
