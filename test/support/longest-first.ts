@@ -9,6 +9,7 @@ const LONGEST = [
   'test/client/handover',
   'test/client/bad-input',
   'test/integration/failover-boundaries',
+  'test/integration/cut-off',
   'test/integration/late-worker',
   'test/integration/live-step-boundaries',
   'test/integration/interruptions',
