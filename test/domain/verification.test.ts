@@ -160,7 +160,7 @@ describe('judgeDependants', () => {
   const chain = [
     backup({ backupId: 'base', sequence: 1 }),
     backup({ backupId: 'monday', sequence: 2, parents: ['base'] }),
-    backup({ backupId: 'tuesday', sequence: 3, parents: ['base', 'monday'] }),
+    backup({ backupId: 'tuesday', sequence: 3, parents: ['monday'] }),
     backup({ backupId: 'other', sequence: 4 }),
     backup({ backupId: 'base', sequence: 5, system: 'redis' }),
     backup({ backupId: 'of-redis', sequence: 6, system: 'redis', parents: ['base'] }),
