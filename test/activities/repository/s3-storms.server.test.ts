@@ -116,14 +116,14 @@ test('faults 17: a reading that is cut goes on at the next byte of the same obje
 });
 
 describe('faults 20: a listing of 200 that is', () => {
-  const LISTS = /^GET .*list-type=2/;
+  // What is listed: everything, the checkpoints too, or the backups that the newest checkpoint names.
+  const LISTS = { everything: /^GET .*list-type=2/, 'the backups': /^GET .*list-type=2.*%2Fbackups%2F/ };
   const ref = (backupId: string) => ({ system: 'redis', backupId }) as const;
   const entries = /<Contents>.*?<\/Contents>/gs;
   const keeping = (text: string, isKept: (index: number) => boolean): string => {
-    let index = 0;
-    let kept = 0;
-    const body = text.replaceAll(entries, (entry) => (isKept(index++) && ++kept > 0 ? entry : ''));
-    return body.replace(/<KeyCount>\d+/, `<KeyCount>${kept}`);
+    const kept = (text.match(entries) ?? []).filter((_, index) => isKept(index));
+    const rest = text.replaceAll(entries, '').replace(/<KeyCount>\d+/, `<KeyCount>${kept.length}`);
+    return rest.replace('</ListBucketResult>', `${kept.join('')}</ListBucketResult>`);
   };
   const earlier = new Map<string, string>();
   const LISTINGS: Readonly<Record<string, (request: string, text: string) => string>> = {
@@ -132,16 +132,20 @@ describe('faults 20: a listing of 200 that is', () => {
     'as it was before the last backup': (request, text) => earlier.get(request) ?? keeping(text, () => false),
   };
 
-  test.each(Object.entries(LISTINGS))(
-    '%s is an error, expiry refuses, and nothing is deleted',
-    async (what, listing) => {
-      const prefix = `list-${what.replaceAll(' ', '-')}/`;
+  const CASES = Object.entries(LISTS).flatMap(([of, lists]) =>
+    Object.entries(LISTINGS).map(([what, listing]) => [what, of, lists, listing] as const),
+  );
+
+  test.each(CASES)(
+    '%s, of %s, is an error, expiry refuses, and nothing is deleted',
+    async (what, of, lists, listing) => {
+      const prefix = `list-${of}-${what}/`.replaceAll(' ', '-');
       const repository = makeRepository(() => ({ away: s3Tier(s3, BUCKET, { prefix, endpoint: proxy.endpoint }) }));
       made.push(repository);
       const { activities } = repository;
       const rewriting = (body: (request: string, text: string) => string) =>
         proxy.setFault((request) =>
-          LISTS.test(request) ? { kind: 'rewrite', body: (text) => body(request, text) } : null,
+          lists.test(request) ? { kind: 'rewrite', body: (text) => body(request, text) } : null,
         );
       await store(repository, await take(repository, ref('b1'), { 'dump.rdb': Buffer.from('1') }), ['away']);
       rewriting((request, text) => {
