@@ -41,6 +41,26 @@ describe('dr', () => {
     expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
   });
 
+  it('faults 32: knows no way to force retention', async () => {
+    const { status, stderr } = await dr(['retention', 'apply', '--force', '--confirm', 'orders'], { cwd });
+    expect(stderr).toContain("'--force'");
+    expect(status).toBe(2);
+  });
+
+  it('shows keys in KMS by their ARN, beside those whose private half lies in a file', async () => {
+    const arn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+    const file = join(cwd, 'kms.yaml');
+    await writeFile(
+      file,
+      exampleWith(['    private:\n', `    kms:\n      - { name: kms-west, arn: "${arn}" }\n    private:\n`]),
+    );
+    const { status, stdout } = await dr(['keys', 'show', '--json', '--config', file]);
+    expect(JSON.parse(stdout).keys).toContainEqual({
+      ...{ purpose: 'data', name: 'kms-west', keyId: arn, privateHalf: 'in KMS', opens: null },
+    });
+    expect(status).toBe(3); // The public keys of the example lie nowhere.
+  });
+
   it('tells where it looked when there is no configuration', async () => {
     const { status, stderr } = await dr(['config', 'check'], { cwd: '/' });
     expect(stderr).toBe(
