@@ -108,14 +108,13 @@ export class JournalStore {
     await rm(this.pathOfMark(begun), { force: true });
   }
 
-  /** The newest time at which somebody was at work, in milliseconds; null when nobody is. */
-  async lastMarkMs(): Promise<number | null> {
-    const marks = await recordNames(this.below('working'));
-    const times = await Promise.all(
-      marks.map((name) => unless(['ENOENT'], async () => (await stat(join(this.below('working'), name))).mtimeMs)),
+  /** The marks that are there, each with its time: they change while somebody is at work. */
+  async marks(): Promise<readonly string[]> {
+    const names = await recordNames(this.below('working'));
+    const marks = names.map((name) =>
+      unless(['ENOENT'], async () => `${name} ${(await stat(join(this.below('working'), name))).mtimeMs}`),
     );
-    const known = times.filter((time) => time !== undefined);
-    return known.length === 0 ? null : Math.max(...known);
+    return (await Promise.all(marks)).filter((mark) => mark !== undefined).sort();
   }
 
   /** Everything that is written. @throws {Failure} JOURNAL_BROKEN. */

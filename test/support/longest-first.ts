@@ -18,6 +18,7 @@ const LONGEST = [
   'test/client/bad-storage',
   'test/client/platform',
   'test/client/without-temporal',
+  'test/workers/continuation',
   'test/local/demo/',
   'test/client/status',
   'test/bench/',

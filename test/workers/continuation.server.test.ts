@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { journalled } from '../../activities/journal/journalled.ts';
 import type { RestoreStepInput } from '../../domain/contracts/protected-system.ts';
 import { Failure } from '../../domain/failures.ts';
+import type { JournalStep } from '../../domain/journal.ts';
 import { wireFailureOf } from '../../domain/wire-failure.ts';
 import { type ContinuedRun, outcomeOf } from '../../workers/continuation/continued-run.ts';
+import { untilNobodyWorks } from '../../workers/continuation/journals.ts';
 import { workflowBundle } from '../../workers/workflow-bundle.ts';
 import { seed } from '../integration/strikes.ts';
 import type { ActivityMap } from '../support/temporal-environment.ts';
@@ -148,5 +150,20 @@ describe('faults 6: a takeover that lost Temporal', () => {
     await expect(by(0, 'late')).rejects.toMatchObject({ type: 'TAKEN_OVER', nonRetryable: true });
     expect(await by(1, 'done')).toBe('done');
     expect(await by(1, 'twice')).toBe('done');
+  });
+
+  it('begins when nobody is at work any more: a worker that lives stops, a dead one leaves a mark', {
+    timeout: 120_000,
+  }, async () => {
+    const run = await Case.of(directory, 'failOver');
+    await run.cutAt(10);
+    expect(await run.store.marks()).not.toEqual([]);
+    await run.store.takeOver(0, 'test', AT);
+    await untilNobodyWorks(run.store);
+    expect(await run.store.marks()).toEqual([]);
+    const [step] = (await run.store.read()).steps;
+    await run.store.mark((step as JournalStep).begun);
+    await untilNobodyWorks(run.store);
+    expect(await run.store.marks()).toHaveLength(1);
   });
 });

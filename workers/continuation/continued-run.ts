@@ -25,6 +25,7 @@ export class ContinuedRun {
     this.engine = engine;
     this.root = root;
     this.ended = Promise.race([ended, engine.broken]);
+    this.ended.catch(() => undefined); // Nobody waits for a run that is only looked at.
   }
 
   /** Begins to tell it; with `live` null nothing is done that is not in the journal. */

@@ -25,17 +25,24 @@ export async function findJournal(witnessDirectory: string, run: string): Promis
   throw new Failure('RUN_NOT_FOUND', `the witness has no journal of '${run}'`, { run });
 }
 
-/** Longer than a worker that is at work leaves its mark alone. */
-const QUIET_MS = 10_000;
+/** Longer than a worker that is at work leaves its mark alone: it renews it every second. */
+const QUIET_MS = 6000;
 const PATIENCE_MS = 60_000;
 
-/** Waits until nobody is at work on the run: whoever lives has seen that it was taken over and stops. */
+/**
+ * Waits until nobody is at work on the run: whoever lives has seen that it was taken over and stops. Marks are watched, not
+ * read: the clock of another machine says nothing here.
+ * @throws {Failure} STILL_WORKING when somebody goes on for a minute.
+ */
 export async function untilNobodyWorks(journal: JournalStore): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE_MS; ; await wait(250)) {
-    const last = await journal.lastMarkMs();
-    if (last === null || Date.now() - last > QUIET_MS) return;
+  const deadline = Date.now() + PATIENCE_MS;
+  const look = async () => (await journal.marks()).join('\n');
+  for (let [seen, since] = [await look(), Date.now()]; seen !== '' && Date.now() - since < QUIET_MS; ) {
     if (Date.now() > deadline)
       throw new Failure('STILL_WORKING', `a worker still works on '${journal.run}'`, { run: journal.run });
+    await wait(250);
+    const now = await look();
+    if (now !== seen) [seen, since] = [now, Date.now()];
   }
 }
 
