@@ -12,6 +12,8 @@ import { descendantsOf, processes } from '../../local/processes.ts';
 import { CONTROL_QUEUE, siteQueue } from '../../workflows/messages.ts';
 
 const WORKER = fileURLToPath(new URL('../../workers/main.ts', import.meta.url));
+/** As `dr worker` has it. */
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/holdfast/compiled', import.meta.url));
 const SERVED_WITHIN_MS = 180_000;
 const FAULTY_WORKER = fileURLToPath(new URL('./faulty-worker.ts', import.meta.url));
 const ACTIVITY_QUEUE = 2; // temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
@@ -76,6 +78,7 @@ export async function startHarness({ directorUrl, ...spec }: HarnessSpec = {}): 
     worker = spawn(process.execPath, [...program, '--config', platform.configurationFile], {
       stdio: ['ignore', log, log],
       detached: true,
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
     });
     closeSync(log);
     const running = worker;
