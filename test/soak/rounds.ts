@@ -62,7 +62,8 @@ async function restoreMarkers(soak: Soak, { store, ledger, replay }: Workload): 
   const taking = { from: Date.parse(manifest.startedAt), to: Date.parse(manifest.finishedAt) };
   const judgement = ledger.judge(found, taking);
   judge.markers(`${store.system}/${backup.backupId}`, judgement);
-  if (soak.chance.next(3) === 0) await restoreAgain(soak, store.system, store.scope, found, () => store.read());
+  const again = { scope: store.scope, target: 'live', backupId: backup.backupId };
+  if (soak.chance.next(3) === 0) await restoreAgain(soak, store.system, again, found, () => store.read());
   await replay(ledger.absentFrom(new Set(found)));
   const exactly = judgement.isExact ? '' : ', taken during a restore';
   return `markers of ${store.system} from ${backup.backupId}: ${found.length} back, ${judgement.lostByAge} younger than the backup${exactly}`;
@@ -72,12 +73,12 @@ async function restoreMarkers(soak: Soak, { store, ledger, replay }: Workload): 
 async function restoreAgain(
   soak: Soak,
   system: SystemName,
-  scope: object,
+  wish: RestoreWish, // By the backup's own name: the newest is another one meanwhile.
   before: readonly number[],
   read: () => Promise<number[]>,
 ): Promise<void> {
   const id = soak.nextId('again');
-  await runToEnd(soak.harness, 'restoreSystem', id, restoreInput(system, { scope, target: 'live' }));
+  await runToEnd(soak.harness, 'restoreSystem', id, restoreInput(system, wish));
   const after = await persistently(read);
   soak.judge.same('O8', `a second restore of ${system}`, hashOf(before), hashOf(after));
 }
