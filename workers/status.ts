@@ -4,6 +4,7 @@
 import { statfs } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { askApplication } from '../activities/applications/index.ts';
+import type { Repository } from '../activities/repository/index.ts';
 import { type Configuration, durationMs, type SiteConfiguration } from '../domain/configuration/schema.ts';
 import type { DiskStatus, Look, Seen } from '../domain/contracts/status.ts';
 import { Failure } from '../domain/failures.ts';
@@ -33,8 +34,10 @@ async function lookAtPlatform(configuration: Configuration, siteName: string): P
   const { audit, ledger } = buildControl(configuration, repository);
   const systems = buildSystems(configuration, siteName, repository);
   const applications = Object.fromEntries(site.applications.map((one) => [one.name, one]));
-  const [seenSystems, tiers, seenApplications, disks, restores, failover] = await Promise.all([
-    lookAtAll(mapped(systems, (system) => () => look(STORE_MS, () => system.observe({})))),
+  const others = Object.keys(configuration.sites).filter((name) => name !== siteName);
+  const [seenSystems, otherSites, tiers, seenApplications, disks, restores, failover] = await Promise.all([
+    lookAtSystems(systems),
+    Promise.all(others.map(async (name) => [name, await lookAtStores(configuration, name, repository)] as const)),
     lookAtAll(mapped(configuration.repository.tiers, (_, name) => () => look(TIER_MS, () => repository.lookAt(name)))),
     lookAtAll(mapped(applications, (one) => () => look(durationMs(one.within), () => askApplication(one)))),
     lookAtAll(mapped(foldersOf(configuration, site), (path) => () => look(STORE_MS, () => roomOf(path)))),
@@ -42,7 +45,20 @@ async function lookAtPlatform(configuration: Configuration, siteName: string): P
     look(STORE_MS, () => ledger.newestFailover()),
   ]);
   const at = new Date().toISOString();
-  return { at, systems: seenSystems, tiers, applications: seenApplications, disks, restores, failover };
+  return {
+    ...{ at, systems: seenSystems, otherSites: Object.fromEntries(otherSites), tiers },
+    ...{ applications: seenApplications, disks, restores, failover },
+  };
+}
+
+const lookAtSystems = (systems: ReturnType<typeof buildSystems>) =>
+  lookAtAll(mapped(systems, (system) => () => look(STORE_MS, () => system.observe({}))));
+
+/** What of another site is reached over the network: its files lie on other machines. */
+function lookAtStores(configuration: Configuration, site: string, repository: Repository) {
+  const { postgres, redis, rabbitmq } = buildSystems(configuration, site, repository);
+  const stores = Object.entries({ postgres, redis, rabbitmq }).filter(([, system]) => system !== undefined);
+  return lookAtSystems(Object.fromEntries(stores));
 }
 
 /** The folders whose disks must not run full, by what they are for. */

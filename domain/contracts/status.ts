@@ -47,6 +47,8 @@ export interface Seen {
   /** ISO time of the look's end. */
   readonly at: string;
   readonly systems: Readonly<Record<string, Look<SystemStatus>>>;
+  /** The stores of every other site, by its name. */
+  readonly otherSites: Readonly<Record<string, Readonly<Record<string, Look<SystemStatus>>>>>;
   readonly tiers: Readonly<Record<string, Look<TierStatus>>>;
   readonly applications: Readonly<Record<string, Look<ApplicationStatus>>>;
   readonly disks: Readonly<Record<string, Look<DiskStatus>>>;

@@ -11,10 +11,11 @@ import { backupLines, backupsIn, tierLines } from './backups.ts';
 import { linesOf, unseenLine, worstOf } from './lines.ts';
 import { type Measurement, measurementOf, measurementsIn } from './measurements.ts';
 import { judgeRpo, judgeRto, type ObjectiveStatus, objectiveLine, withLastLoss } from './objectives.ts';
+import { standbyLines } from './standby.ts';
 import { applicationLines, diskLines, scheduleLines, workerLines } from './surroundings.ts';
 
 export interface StatusSection {
-  /** A system, or `applications`, `backups`, `tiers`, `disks`, `schedules`, `workers`. */
+  /** A system, or `applications`, `site NAME` for each other site, `backups`, `tiers`, `disks`, `schedules`, `workers`. */
   readonly name: string;
   readonly title: string;
   /** The worst of its lines. */
@@ -85,12 +86,22 @@ function sectionsOf({ configuration, site, seen, temporal }: PlatformLook, backu
   return [
     ...systems.map((system) => systemSection(system, seen.systems[system])),
     section('applications', 'Applications', applicationLines(seen.applications)),
+    ...otherSites(configuration, seen),
     section('backups', 'Backups', backupLines(backups, wanted, limits, nowMs)),
     section('tiers', 'Tiers', tierLines(seen.tiers, nowMs)),
     section('disks', 'Disks', diskLines(seen.disks, configuration.status)),
     section('schedules', 'Schedules', scheduleLines(temporal.schedules, nowMs)),
     section('workers', 'Workers', workerLines(temporal.queues)),
   ].filter(({ name, lines }) => name !== 'applications' || lines.length > 0);
+}
+
+// Another site is judged by what it could take over; files of another machine cannot be seen from here.
+function otherSites({ activeSite, sites }: Configuration, { otherSites: seen }: Seen): StatusSection[] {
+  return Object.entries(seen).map(([name, stores]) => {
+    const role = name === activeSite ? 'the active one' : 'stands by';
+    const provisions = sites[name]?.terraform !== undefined;
+    return section(`site ${name}`, `Site ${name} (${role})`, standbyLines({ stores, provisions }));
+  });
 }
 
 const section = (name: string, title: string, lines: readonly StatusLine[]): StatusSection => ({

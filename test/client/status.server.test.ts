@@ -312,6 +312,25 @@ describe('dr status', () => {
     expect(shown.text).not.toContain(TOKEN);
   });
 
+  it('asks the stores of a site that stands by, and says which of them a failover would miss', async () => {
+    const port = await freePort();
+    const { status: shown } = await status(({ sites }) => {
+      const { postgres, redis, rabbitmq, ...rest } = sites.one as NonNullable<(typeof sites)['one']>;
+      if (!redis || !rabbitmq) throw new Error('the platform has a Redis and a broker');
+      // Nothing is ever connected to the broker's address, and nothing listens at the cache's.
+      const broker = { ...rabbitmq, host: '255.255.255.255', management: 'http://255.255.255.255:15672' };
+      sites.two = { ...rest, postgres, redis: { ...redis, port }, rabbitmq: broker };
+    });
+    const lines = shown.sections.find(({ name }) => name === 'site two')?.lines ?? [];
+    const told = lines.map(({ subject, level, message }) => [subject, level, message.split(':')[0]]);
+    expect(told).toEqual([
+      ['PostgreSQL', 'ok', 'stands and answers'],
+      ['Redis', 'warning', 'does not stand'],
+      ['RabbitMQ', 'unknown', expect.any(String)],
+    ]);
+    expect(shown.sections.find(({ name }) => name === 'postgres')?.level).toBe('ok');
+  });
+
   it('writes one page that needs nothing else, for its owner alone, with odd names as text and no secret', async () => {
     const file = join(platform.directory, 'status.html');
     await writeFile(file, 'an earlier page');
