@@ -2,6 +2,7 @@
 
 import { systemsOf } from '../domain/configuration/protection.ts';
 import type { Configuration } from '../domain/configuration/schema.ts';
+import { duration, durationMs } from '../domain/configuration/values.ts';
 import { Failure } from '../domain/failures.ts';
 import { isSystemName, kindOf, SYSTEMS, type SystemName } from '../domain/systems.ts';
 import type { RecoverPlatformInput } from '../workflows/messages.ts';
@@ -26,14 +27,21 @@ export const CHOICE_OPTIONS: readonly OptionSpec[] = [
 /** Those, and which of the stored backups are taken. */
 export const WISH_OPTIONS: readonly OptionSpec[] = [
   { flags: '--at <time>', description: 'the newest backups from this time or before, for example 2026-11-23T04:00Z' },
+  {
+    flags: '--max-spread <duration>',
+    description: 'how far apart the moments of the stores may be; default: objectives.platform.spread',
+  },
   { flags: '--unproven', description: 'take stored backups too that were never proven by a restore' },
   ...CHOICE_OPTIONS,
 ];
 
-/** What the options say about the recovery set. @throws {Failure} USAGE. */
-export function wishOf(options: CallOptions): Pick<RecoverPlatformInput, 'at' | 'unproven' | 'kinds' | 'options'> {
+type Wish = Pick<RecoverPlatformInput, 'at' | 'unproven' | 'kinds' | 'options' | 'maxSpreadSeconds'>;
+
+/** What the options and the objectives say about the recovery set. @throws {Failure} USAGE. */
+export function wishOf(options: CallOptions, { objectives }: Configuration): Wish {
   return {
     at: timeOf(options.text('at')),
+    maxSpreadSeconds: secondsOf(options.text('maxSpread') ?? objectives.platform.spread),
     unproven: options.flag('unproven'),
     kinds: Object.fromEntries(options.list('kind').map(kindChoice)),
     options: optionsOf(options.list('option')),
@@ -64,6 +72,13 @@ function timeOf(word: string | undefined): string | null {
   if (Number.isNaN(time) || !/(Z|[+-]\d\d:?\d\d)$/i.test(word))
     throw new Failure('USAGE', `'${visible(word)}' is not a time with its zone, for example 2026-11-23T04:00Z`);
   return new Date(time).toISOString();
+}
+
+function secondsOf(word: string | undefined): number | null {
+  if (word === undefined) return null;
+  if (!duration.safeParse(word).success)
+    throw new Failure('USAGE', `--max-spread '${visible(word)}' is not a duration, for example 15min`);
+  return durationMs(word) / 1000;
 }
 
 function kindChoice(word: string): readonly [SystemName, string] {

@@ -42,7 +42,7 @@ export function takeoverInput(
     ...runContext(platform),
     site,
     systems: systemsNamed(args, configuration, site),
-    options: wishOf(options).options,
+    options: wishOf(options, configuration).options,
     dryRun,
     movesNames: configuration.dns !== undefined,
     provisions: configuration.sites[site]?.terraform !== undefined,
@@ -80,7 +80,7 @@ export interface HandoverWish {
 
 /** Starts a handover and follows it to its end. The worker of every site has to be there. */
 export async function handOver(call: Call, platform: Platform, wish: HandoverWish): Promise<number> {
-  const { kinds, at, unproven } = wishOf(call.options);
+  const { kinds, at, unproven } = wishOf(call.options, platform.configuration);
   if (at !== null || unproven)
     throw new Failure('USAGE', 'a planned failover takes its own backups: --at and --unproven choose none');
   const input: HandOverInput = { ...takeoverInput(call, platform, wish.site, wish.dryRun), kinds };
@@ -133,13 +133,17 @@ interface ServingPlan {
   readonly epoch: { readonly next: number };
 }
 
-const OPTIONS = ['to', 'at', 'kind', 'option', 'config'] as const;
+const OPTIONS = ['to', 'at', 'maxSpread', 'kind', 'option', 'config'] as const;
 
 /** A command with the words that `plan` was given: other words would be another plan. */
 export function commandWith({ args, options }: Call, command: string): string {
-  const named = OPTIONS.flatMap((name) => valuesOf(options, name).flatMap((value) => [`--${name}`, quotedWord(value)]));
+  const named = OPTIONS.flatMap((name) =>
+    valuesOf(options, name).flatMap((value) => [flagOf(name), quotedWord(value)]),
+  );
   return [command, ...args, ...named, ...(options.flag('unproven') ? ['--unproven'] : [])].join(' ');
 }
+
+const flagOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function valuesOf(options: CallOptions, name: string): readonly string[] {
   const one = options.text(name);

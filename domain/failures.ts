@@ -151,6 +151,12 @@ export const FAILURES = {
     'messages are read from a clone; see docs/BACKUP_PROCEDURES.md',
   ),
   BACKUP_NOT_FOUND: kind(EXIT.notFound, false, 'there is nothing to work on', "see 'dr backups list'"),
+  SPREAD_TOO_WIDE: kind(
+    EXIT.refused,
+    false,
+    'together these backups would disagree more than the platform bears; nothing was touched',
+    "choose an earlier moment with --at (see 'dr backups list'), or bear it with --max-spread",
+  ),
   PART_NOT_FOUND: kind(
     EXIT.notFound,
     false,

@@ -30,6 +30,8 @@ export interface RecoveryWish {
   readonly unproven: boolean;
   /** Kinds that were asked for; a system without one may come from any kind that restores it whole. */
   readonly kinds: Readonly<Partial<Record<SystemName, string>>>;
+  /** How many seconds the moments of the stores may be apart; null or absent takes any. */
+  readonly maxSpreadSeconds?: number | null;
 }
 
 /** What a recovery will do, made before anything is touched. An approval binds to its digest. */
@@ -49,16 +51,30 @@ export interface RecoveryPlan {
 
 /**
  * The newest proven backup of each system, by sequence and not by clock.
- * @throws {Failure} BACKUP_NOT_FOUND naming every system that has none.
+ * @throws {Failure} BACKUP_NOT_FOUND naming every system that has none, SPREAD_TOO_WIDE.
  */
 export function chooseRecoverySet(backups: readonly BackupSummary[], wish: RecoveryWish): RecoverySet {
   const chosen = wish.systems.map((system) => ({ system, backup: newestFor(backups, system, wish) }));
   const absent = chosen.filter(({ backup }) => backup === undefined).map(({ system }) => system);
   if (absent.length > 0) throw absence(absent, wish);
   const members = chosen.flatMap(({ backup }) => (backup === undefined ? [] : [memberOf(backup)]));
+  requireClose(members, wish.maxSpreadSeconds ?? null);
+  return { members, spreadSeconds: spreadOf(members) };
+}
+
+function spreadOf(members: readonly RecoveryMember[]): number {
   const moments = members.map(({ momentAt }) => Date.parse(momentAt));
-  const spreadSeconds = moments.length === 0 ? 0 : (Math.max(...moments) - Math.min(...moments)) / 1000;
-  return { members, spreadSeconds };
+  return moments.length === 0 ? 0 : (Math.max(...moments) - Math.min(...moments)) / 1000;
+}
+
+// Stores refer to each other; files are backed up when they change, so theirs are old and agree all the same.
+function requireClose(members: readonly RecoveryMember[], mostSeconds: number | null): void {
+  const stores = members.filter(({ system }) => SYSTEMS[system].hasService);
+  const spread = spreadOf(stores);
+  if (mostSeconds === null || spread <= mostSeconds) return;
+  const moments = stores.map(({ system, momentAt }) => `${system} ${momentAt}`).join(', ');
+  const what = `the moments are ${formatSeconds(spread)} apart, more than ${formatSeconds(mostSeconds)}: ${moments}`;
+  throw new Failure('SPREAD_TOO_WIDE', what, { spreadSeconds: spread });
 }
 
 function newestFor(backups: readonly BackupSummary[], system: SystemName, { at, unproven, kinds }: RecoveryWish) {

@@ -93,7 +93,10 @@ function run(call: Call, dryRun: boolean): Promise<number> {
 
 async function failOver(call: Call, platform: Platform, site: string, dryRun: boolean): Promise<number> {
   const measured = dryRun ? await lookAtMeasured(call) : null;
-  const input: FailOverInput = { ...takeoverInput(call, platform, site, dryRun), ...wishOf(call.options) };
+  const input: FailOverInput = {
+    ...takeoverInput(call, platform, site, dryRun),
+    ...wishOf(call.options, platform.configuration),
+  };
   const started = await startRun(platform.temporal, {
     workflow: 'failOver',
     ...takeoverName(input),

@@ -64,7 +64,7 @@ function recoverInput({ args, options }: Call, platform: Platform): RecoverPlatf
   return {
     ...runContext(platform),
     systems: systemsNamed(args, platform.configuration, platform.site),
-    ...wishOf(options),
+    ...wishOf(options, platform.configuration),
     identities: identitiesOf(options.list('target')),
     target: options.flag('test') ? 'scratch' : 'live',
     dryRun: options.flag('dryRun'),

@@ -240,7 +240,12 @@ export const configurationSchema = z.strictObject({
   objectives: defaultsOf(
     z.strictObject({
       ...bySystem(objective),
-      platform: z.strictObject({ rto: duration.default('2h') }).default({ rto: '2h' }),
+      platform: z
+        .strictObject({
+          rto: duration.default('2h'),
+          spread: duration.optional().describe('how far apart the moments may be from which the stores are recovered'),
+        })
+        .default({ rto: '2h' }),
     }),
   ),
   schedules: defaultsOf(

@@ -52,6 +52,12 @@ describe('chooseRecoverySet', () => {
     expect(set.spreadSeconds).toBe(60);
   });
 
+  it('faults 46: refuses stores whose moments are further apart than is borne, and names each moment', () => {
+    const choose = (maxSpreadSeconds: number) => chooseRecoverySet(BACKUPS.slice(0, 3), { ...WISH, maxSpreadSeconds });
+    expect(choose(60).spreadSeconds).toBe(60);
+    expect(() => choose(59)).toThrow(/the moments are 1 min apart, more than 59 s: postgres \S+, redis \S+/);
+  });
+
   it('names every system that has no such backup', () => {
     const wish = { ...WISH, systems: ['postgres', 'rabbitmq', 'tls'] as const };
     expect(() => chooseRecoverySet(BACKUPS, wish)).toThrow('no proven backup of rabbitmq, tls');
