@@ -48,6 +48,8 @@ async function waitUntilOpen({ configuration }: Dependencies): Promise<void> {
         session.row<{ open: boolean }>('select not pg_is_in_recovery() as open'),
       );
       if (open) return;
+      if (Date.now() > until)
+        throw new Failure('STORE_UNREACHABLE', 'the restored server answers and still takes no writes: it recovers');
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'STORE_UNREACHABLE' || Date.now() > until) throw error;
     }
