@@ -1,7 +1,7 @@
 // Every figure of the benchmark and its bar. A figure is met when its value is at most its bar: rates are kept as time
 // per unit. docs/BENCHMARKS.md explains each one, and a test holds that page to these names.
 
-export type MeasurementName = 'command' | 'empty-platform' | 'memory' | 'physical' | 'redis' | 'rabbitmq';
+export type MeasurementName = 'command' | 'empty-platform' | 'memory' | 'physical' | 'redis' | 'rabbitmq' | 'status';
 
 export interface Figure {
   readonly name: string;
@@ -37,6 +37,8 @@ export const FIGURES: readonly Figure[] = [
   figure('rabbitmq', 'rabbitmq-drain', [1e6 / 15_000, 'µs per message'], 'drained from the clone, 1 KiB'),
   figure('rabbitmq', 'rabbitmq-restore', [1e6 / 10_000, 'µs per message'], 'restored with confirms, 1 KiB'),
   figure('rabbitmq', 'rabbitmq-pause', [1, 'ratio'], "live broker's pause / its limit"),
+  figure('status', 'status-two-sites', [3, 's'], 'dr status, two sites, 1,000 backups'),
+  figure('status', 'status-silent-site', [8, 's'], 'the same with the other site silent'),
 ];
 
 /** The measurements that words name, by their own name or a figure's; all without a word. @throws {Error} for an unknown word. */

@@ -10,6 +10,7 @@ import { measureEmptyPlatform } from './measurements/empty-platform.ts';
 import { measurePostgresSpeed } from './measurements/postgres-speed.ts';
 import { measureRabbitmqSpeed } from './measurements/rabbitmq-speed.ts';
 import { measureRedisSpeed } from './measurements/redis-speed.ts';
+import { measureStatusSpeed } from './measurements/status-speed.ts';
 import { measureWorkerMemory } from './measurements/worker-memory.ts';
 import { Samples } from './samples.ts';
 import { openStage } from './stage.ts';
@@ -19,7 +20,7 @@ const LATEST = fileURLToPath(new URL('./latest.json', import.meta.url));
 const FEWEST_RUNS = 5;
 
 const HELP = `npm run bench                     every figure, medians of 5; merges them into bench/latest.json
-npm run bench -- NAME…            some measurements: command, empty-platform, memory, physical, redis, rabbitmq,
+npm run bench -- NAME…            some measurements: command, empty-platform, memory, physical, redis, rabbitmq, status,
                                   or those of some figures
 npm run bench -- --runs 9         more runs; with fewer than 5 nothing is written
 npm run bench -- --small          a hundredth of the data, to see that it works; its values mean nothing
@@ -33,6 +34,7 @@ const MEASUREMENTS: Readonly<Record<MeasurementName, (bench: Bench) => Promise<v
   physical: measurePostgresSpeed,
   redis: measureRedisSpeed,
   rabbitmq: measureRabbitmqSpeed,
+  status: measureStatusSpeed,
 };
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
