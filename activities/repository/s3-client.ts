@@ -65,7 +65,7 @@ function holdOff(client: S3Client): void {
       try {
         return await next(args);
       } catch (error) {
-        if ((error as Error).name !== 'TimeoutError') throw error;
+        if (!isSilence(error)) throw error;
         isSilentUntil = Date.now() + HOLD_OFF_MS;
         throw new SilentStore((error as Error).message, { cause: error });
       }
@@ -73,6 +73,12 @@ function holdOff(client: S3Client): void {
     { step: 'deserialize', priority: 'high', name: 'holdOff' },
   );
 }
+
+// The SDK gives a connection that was reset or closed the same name; that is no silence, and tried again.
+const isSilence = (error: unknown): boolean => {
+  const { name, code } = error as NodeJS.ErrnoException;
+  return name === 'TimeoutError' && (code === undefined || code === 'ETIMEDOUT');
+};
 
 /** Not an error that the SDK tries again. */
 class SilentStore extends Error {
