@@ -1,9 +1,10 @@
 // `dr status` on a small real platform: well, then with each part stopped, frozen, old, expired or full. What could not be
 // asked is never well, and hides nothing of the rest (oracle O6).
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, copyFile, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -314,13 +315,16 @@ describe('dr status', () => {
 
   it('asks the stores of a site that stands by, and says which of them a failover would miss', async () => {
     const port = await freePort();
+    const silent = createTcpServer(() => undefined).listen(0, '127.0.0.1'); // It takes connections and says nothing.
+    await once(silent, 'listening');
+    const { port: mute } = silent.address() as AddressInfo;
     const { status: shown } = await status(({ sites }) => {
       const { postgres, redis, rabbitmq, ...rest } = sites.one as NonNullable<(typeof sites)['one']>;
       if (!redis || !rabbitmq) throw new Error('the platform has a Redis and a broker');
-      // Nothing is ever connected to the broker's address, and nothing listens at the cache's.
-      const broker = { ...rabbitmq, host: '255.255.255.255', management: 'http://255.255.255.255:15672' };
+      const broker = { ...rabbitmq, port: mute, management: `http://127.0.0.1:${mute}` };
       sites.two = { ...rest, postgres, redis: { ...redis, port }, rabbitmq: broker };
     });
+    silent.close();
     const lines = shown.sections.find(({ name }) => name === 'site two')?.lines ?? [];
     const told = lines.map(({ subject, level, message }) => [subject, level, message.split(':')[0]]);
     expect(told).toEqual([
