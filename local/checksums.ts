@@ -47,6 +47,10 @@ export function differences(before: Checksums, after: Checksums): string[] {
   );
 }
 
+/** The same between two sites: each has an authority of its own beside its certificates, whose key belongs to no system. */
+export const siteDifferences = (before: Checksums, after: Checksums): string[] =>
+  differences(before, after).filter((line) => !line.startsWith('tls authority.key'));
+
 const namesOf = (left: object, right: object) => [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
 
 const SHOWN_CHARACTERS = 12;

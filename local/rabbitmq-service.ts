@@ -2,9 +2,9 @@
 // Everything it needs is in DIRECTORY/service.json, so it works from any process and any number of times.
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { listens } from './listens.ts';
 
 export interface NodeService {
   readonly nodeName: string;
@@ -73,19 +73,11 @@ async function answers(service: NodeService, ended: () => boolean): Promise<void
   const deadline = Date.now() + START_WITHIN_MS;
   while (Date.now() < deadline) {
     if (ended()) throw new Error(`node ${service.nodeName} ended before it was ready`);
-    const open = (await accepts(service.amqpPort)) && (await accepts(service.managementPort));
+    const open = (await listens(service.amqpPort)) && (await listens(service.managementPort));
     if (open && alivePid(service.pidFile) !== null) return;
     await wait(100);
   }
   throw new Error(`node ${service.nodeName} did not start in time`);
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }
 
 // The node removes its pid file long before it is gone, so the process itself is watched.

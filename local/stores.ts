@@ -3,9 +3,9 @@
 //   node local/stores.ts start|stop FILE SITE
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
+import { listens } from './listens.ts';
 import type { ConfigurationInput } from './platform.ts';
 
 const run = promisify(execFile);
@@ -23,19 +23,7 @@ async function carryOut(store: (typeof STORES)[number]): Promise<void> {
   if (settings === undefined) return;
   const { host, port = 0, service } = settings;
   if (service === undefined) throw new Error(`${store} of '${name}' has no service`);
-  if ((await answers(host, port)) === (act === 'start')) return;
+  if ((await listens(port, host)) === (act === 'start')) return;
   const [command = '', ...args] = service[act === 'start' ? 'start' : 'stop'];
   await run(command, args);
-}
-
-function answers(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const end = (result: boolean) => {
-      socket.destroy();
-      resolve(result);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
 }

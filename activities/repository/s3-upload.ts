@@ -51,12 +51,12 @@ export async function uploadInParts(
   file: FileToStore,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  partBytesFor(file.bytes, bucket.configuration.partBytes); // What cannot end is not begun.
+  const partBytes = partBytesFor(file.bytes, bucket.configuration.partBytes); // What cannot end is not begun.
   const upload = await findOrCreateUpload(bucket, key);
   const sent = await listParts(bucket, key, upload);
   const source = await open(file.path, 'r');
   try {
-    const parts = await sendParts({ bucket, key, upload, sent, source, file, onBytes });
+    const parts = await sendParts({ bucket, key, upload, sent, source, file, partBytes, onBytes });
     await complete(bucket, key, upload, parts);
   } finally {
     await source.close();
@@ -111,14 +111,14 @@ interface Sending {
   readonly sent: ReadonlyMap<number, Part>;
   readonly source: FileHandle;
   readonly file: FileToStore;
+  readonly partBytes: number;
   readonly onBytes: (bytes: number) => void;
 }
 
 // The file is read in order and hashed as a whole; a few parts are on their way at the same time, in buffers that are used
 // again: a new one for each part fills the memory faster than the collector empties it.
 async function sendParts(sending: Sending): Promise<CompletedPart[]> {
-  const { file, bucket, source } = sending;
-  const size = partBytesFor(file.bytes, bucket.configuration.partBytes);
+  const { file, source, partBytes: size } = sending;
   const ahead = partsAhead(size);
   const whole = createHash('sha256');
   const parts: Promise<CompletedPart>[] = [];

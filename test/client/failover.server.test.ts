@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import type { FailoverBrief } from '../../domain/failover-brief.ts';
 import type { BackupSummary } from '../../domain/manifest.ts';
-import { type Checksums, differences, siteChecksums } from '../../local/checksums.ts';
+import { type Checksums, differences, siteChecksums, siteDifferences } from '../../local/checksums.ts';
 import { loadDataset } from '../../local/dataset.ts';
 import { type Product, startProduct } from '../../local/demo/product.ts';
 import { makePeople } from '../../local/people.ts';
@@ -124,8 +124,6 @@ async function killTemporal(): Promise<void> {
   await platform.ownTemporal?.start();
 }
 const asked = (step: string) => expect.poll(question, { timeout: 120_000 }).toBe(step);
-// The key of the tests' own authority lies beside the certificates, and belongs to no system.
-const ofThePlatform = (lines: readonly string[]) => lines.filter((line) => !line.startsWith('tls authority.key'));
 const epochs = async () =>
   (await readdir(join(platform.directory, 'witness/epochs'))).filter((name) => name.startsWith('epoch-')).sort();
 
@@ -197,7 +195,7 @@ describe('dr failover', () => {
     const waited = performance.now() - waitingSince;
     const { status, stdout } = await running.ended;
     expect([0, 3], stdout).toContain(status);
-    expect(ofThePlatform(differences(asBackedUp, await siteChecksums(east)))).toEqual([]);
+    expect(siteDifferences(asBackedUp, await siteChecksums(east))).toEqual([]);
     expect(await now(APP)).toEqual([EAST]);
     const { plan, record, report } = JSON.parse(stdout) as FailOverResult;
     const outage = { since: alarm?.since, by: 'the probe of 127.0.0.1', until: null };

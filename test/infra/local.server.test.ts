@@ -1,7 +1,6 @@
 // What the demo applies, on real stores, and the form of everything that Terraform reads.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +11,7 @@ import { createTerraform } from '../../activities/terraform/index.ts';
 import { configurationSchema } from '../../domain/configuration/schema.ts';
 import type { TerraformActivities } from '../../domain/contracts/terraform.ts';
 import { makePassage } from '../../local/folders.ts';
+import { listens } from '../../local/listens.ts';
 import { type RunningPostgres, startPostgres } from '../../local/postgres.ts';
 import { findTerraform } from '../../local/programs.ts';
 import { type LocalRedis, startRedis } from '../../local/redis.ts';
@@ -46,15 +46,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const stands = (port: number) =>
-  new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port }, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-const bothStand = async () => [await stands(postgres.port), await stands(redis.port)];
+const bothStand = async () => [await listens(postgres.port), await listens(redis.port)];
 
 async function terraform(): Promise<TerraformActivities> {
   const configuration = join(directory, 'infra');

@@ -2,7 +2,6 @@
 // can be cut, as a mount goes away.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +14,7 @@ import { parseConfiguration } from '../../domain/configuration/parse.ts';
 import type { Configuration } from '../../domain/configuration/schema.ts';
 import type { FailoverActivities } from '../../domain/contracts/failover.ts';
 import { failoverRecordName } from '../../domain/failover-record.ts';
+import { listens } from '../../local/listens.ts';
 import { type LocalRedis, startRedis } from '../../local/redis.ts';
 import { DR, dr } from '../client/dr.ts';
 import { EXAMPLE } from '../domain/configuration/example.ts';
@@ -122,15 +122,7 @@ async function kill(agent: Agent): Promise<void> {
   agents.delete(agent);
 }
 
-const serves = (site: Site): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port: stores[site]?.port ?? 0 });
-    const end = (is: boolean) => () => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once('connect', end(true)).once('error', end(false));
-  });
+const serves = (site: Site): Promise<boolean> => listens(stores[site]?.port ?? 0);
 const writers = async () => {
   const open = await Promise.all(SITES.map(serves));
   return SITES.filter((_, index) => open[index]);

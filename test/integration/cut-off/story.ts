@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { stringify } from 'yaml';
 import { failoverWorkflowId } from '../../../domain/run-names.ts';
-import { type Checksums, differences, siteChecksums } from '../../../local/checksums.ts';
+import { type Checksums, siteChecksums, siteDifferences } from '../../../local/checksums.ts';
 import { loadDataset } from '../../../local/dataset.ts';
 import { startProduct } from '../../../local/demo/product.ts';
 import { makePassage } from '../../../local/folders.ts';
@@ -172,7 +172,7 @@ async function story(network: string, folder: string): Promise<CutOffFacts> {
     west.kill();
     await plugIn(network);
     const refused = await (await signed(scene)).ended;
-    const now = differences(before, await siteChecksums(platform.site));
+    const now = siteDifferences(before, await siteChecksums(platform.site));
     return { lost, refused, differences: now, askedOutside: await askedOutside() };
   } finally {
     for (const part of parts) await part.stop();
